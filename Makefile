@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive Makefile. `make help` lists what it can do; V=1 shows the commands.
+
+FLAVOUR ?= release
+ARCH    ?= $(shell uname -m | sed 's/aarch64/arm64/; s/x86_64/x86/')
+PREFIX  ?= /usr/local
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool /sbin/bpftool) bpftool)
+PYTHON  ?= python3
+VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
+FUZZ_SECONDS ?= 10
+
+O := build/$(FLAVOUR)
+
+ifeq ($(FLAVOUR),fuzz)
+CC := clang
+endif
+ifeq ($(FLAVOUR),clang)
+CC := clang
+endif
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2);
+else
+say =
+endif
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+# ---- flags -------------------------------------------------------------------------------------------
+
+cc-option = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
+
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough -Wdate-time
+ifneq ($(WERROR),0)
+WARN += -Werror
+endif
+
+CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+CFLAGS_clang   := $(CFLAGS_release)
+CFLAGS_debug   := -O0 -g3
+CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+		  -fno-omit-frame-pointer
+HARDEN_release := -fstack-protector-strong $(call cc-option,-fstack-clash-protection) \
+		  $(call cc-option,-fcf-protection=full) $(call cc-option,-mbranch-protection=standard)
+HARDEN_clang   := $(HARDEN_release)
+
+ifeq ($(filter $(FLAVOUR),release clang debug asan fuzz),)
+$(error FLAVOUR is one of: release clang debug asan fuzz)
+endif
+
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(O)/gen -fPIE -fno-strict-aliasing -pthread $(WARN) \
+	      $(CFLAGS_$(FLAVOUR)) $(HARDEN_$(FLAVOUR)) -DLT_VERSION='"$(VERSION)"' $(CFLAGS)
+ALL_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
+	       $(filter -fsanitize=address%,$(CFLAGS_$(FLAVOUR))) $(LDFLAGS)
+ifeq ($(FLAVOUR),fuzz)
+ALL_LDFLAGS := -pthread -fsanitize=address,undefined,fuzzer
+endif
+
+# ---- rooms -------------------------------------------------------------------------------------------
+# A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
+
+ROOMS := base collectors capture stream protocol decode discover attribute price ledger control view
+
+DEPS_base       := base
+DEPS_collectors := collectors base
+DEPS_capture    := capture collectors base
+DEPS_stream     := stream base
+DEPS_protocol   := protocol stream base
+DEPS_decode     := decode protocol stream base
+DEPS_discover   := discover capture collectors base
+DEPS_attribute  := attribute decode protocol stream discover capture collectors base
+DEPS_price      := price decode protocol stream base
+DEPS_ledger     := ledger attribute price decode protocol stream discover capture collectors base
+DEPS_control    := control $(DEPS_ledger)
+DEPS_view       := view $(DEPS_control)
+DEPS_cmd        := $(DEPS_view)
+
+# Static libbpf: the one that the distribution ships need not be on the host that runs the agent.
+LIBS := -lyaml -ljansson -lbrotlidec -lzstd -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
+
+room-dir  = $(if $(filter collectors,$(1)),collectors,userspace/$(1))
+room-srcs = $(sort $(wildcard $(call room-dir,$(1))/*.c))
+room-objs = $(patsubst %.c,$(O)/%.o,$(call room-srcs,$(1)))
+room-libs = $(foreach r,$(1),$(if $(call room-srcs,$(r)),$(O)/lib/$(r).a))
+
+CMD_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard userspace/cmd/*.c)))
+DATA := $(sort $(wildcard userspace/decode/providers/*.yaml userspace/decode/shapes/*.yaml \
+	userspace/price/books/*.tsv))
+
+.PHONY: all
+all: build/ledgertap
+
+build/ledgertap: build/$(FLAVOUR)/ledgertap
+	$(Q)ln -sf $(FLAVOUR)/ledgertap $@
+
+$(O)/ledgertap: $(CMD_OBJS) $(call room-libs,$(DEPS_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CMD_OBJS) $(ALL_LDFLAGS) -Wl,--start-group \
+		$(call room-libs,$(DEPS_cmd)) -Wl,--end-group $(LIBS) -o $@
+
+$(O)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+define room-rule
+$(O)/lib/$(1).a: $(call room-objs,$(1))
+	$$(call say,AR,$$@)
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcsD $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room-rule,$(r))))
+
+# Data files are pulled in by .incbin, which -MMD does not see.
+$(O)/userspace/decode/builtin.o $(O)/userspace/price/builtin.o: $(DATA)
+
+# The list of built-in catalog files, as assembler that includes them.
+$(O)/gen/catalog_files.h: $(filter userspace/decode/%,$(DATA)) tests/lint/embed
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D) && sh tests/lint/embed $(filter %.yaml,$^) > $@
+$(O)/userspace/decode/builtin.o: $(O)/gen/catalog_files.h
+
+# ---- BPF ---------------------------------------------------------------------------------------------
+
+BPF_SRCS := $(sort $(wildcard bpf/*.bpf.c))
+BPF_HDRS := $(wildcard bpf/*.h vmlinux/*.h vmlinux/*/*.h)
+BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -Wall -Wextra -Werror -Wno-unused-parameter -I.
+
+build/bpf/$(ARCH)/%.bpf.o: bpf/%.bpf.c $(BPF_HDRS)
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) -c $< -o $@.tmp
+	$(Q)llvm-strip -g $@.tmp && mv $@.tmp $@
+
+build/bpf/$(ARCH)/capture.bpf.o: $(patsubst bpf/%.bpf.c,build/bpf/$(ARCH)/%.bpf.o,$(BPF_SRCS))
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(O)/gen/capture.skel.h: build/bpf/$(ARCH)/capture.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name lt_capture_bpf > $@
+ifneq ($(BPF_SRCS),)
+$(call room-objs,capture): $(O)/gen/capture.skel.h
+endif
+
+# Both architectures compile, whichever this host is.
+.PHONY: bpf-all
+bpf-all:
+	$(Q)$(MAKE) --no-print-directory ARCH=x86 build/bpf/x86/capture.bpf.o
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 build/bpf/arm64/capture.bpf.o
+
+# ---- tests -------------------------------------------------------------------------------------------
+
+TEST_LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/lib/*.c))
+unit-srcs = $(sort $(wildcard tests/unit/$(1)/test_*.c))
+unit-bins = $(patsubst %.c,$(O)/%,$(call unit-srcs,$(1)))
+
+define unit-rule
+$(O)/tests/unit/$(1)/%: $(O)/tests/unit/$(1)/%.o $(TEST_LIB_OBJS) $(call room-libs,$(DEPS_$(1)))
+	$$(call say,LD,$$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $$< $(TEST_LIB_OBJS) $(ALL_LDFLAGS) -Wl,--start-group \
+		$(call room-libs,$(DEPS_$(1))) -Wl,--end-group -lcmocka $(LIBS) -o $$@
+.PHONY: unit-$(1)
+unit-$(1): $(call unit-bins,$(1))
+	$(Q)sh tests/lib/run-unit $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit-rule,$(r))))
+
+.PHONY: unit
+unit: $(foreach r,$(ROOMS),$(call unit-bins,$(r)))
+	$(Q)sh tests/lib/run-unit $^
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(TEST_LIB_OBJS) $(call room-libs,$(DEPS_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(TEST_LIB_OBJS) $(ALL_LDFLAGS) -Wl,--start-group \
+		$(call room-libs,$(DEPS_cmd)) -Wl,--end-group $(LIBS) -o $@
+
+.PHONY: $(addprefix fuzz-,$(FUZZERS)) fuzz
+$(addprefix fuzz-,$(FUZZERS)): fuzz-%: $(O)/tests/fuzz/fuzz_%
+	$(call say,FUZZ,$*)
+	$(Q)mkdir -p build/fuzz-found/$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+		-verbosity=0 -artifact_prefix=build/fuzz-found/ build/fuzz-found/$* \
+		$(wildcard tests/fuzz/corpus/$*)
+
+ifeq ($(FLAVOUR),fuzz)
+fuzz: $(addprefix fuzz-,$(FUZZERS))
+else
+fuzz:
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz
+endif
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire between kernel and userspace: every struct that both sides read. Included by clang -target bpf and
+ * by the host compiler; fixed-width types, explicit padding, sizes asserted by both.
+ */
+#pragma once
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+enum {
+	LT_COMM_SIZE = 16,
+	LT_NAME_SIZE = 256,       /* server name (SNI), file name */
+	LT_CGROUP_LEVELS = 8,     /* path elements carried, leaf first */
+	LT_CGROUP_NAME_SIZE = 96, /* "cri-containerd-<64 hex>.scope" needs 85 */
+	LT_VERDICT_SLOTS = 65536, /* power of two */
+	LT_CHUNK_MAX = 16384,     /* plaintext bytes in one event at most */
+	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
+};
+
+/* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows. */
+enum lt_verdict {
+	LT_VERDICT_PROBE = 0, /* look for the start of a known protocol; then copy, up to a budget */
+	LT_VERDICT_HEAD = 1,  /* copy the first bytes after each change of direction */
+	LT_VERDICT_FULL = 2,  /* copy all */
+	LT_VERDICT_IGNORE = 3, /* copy nothing, count bytes */
+};
+
+enum lt_dir {
+	LT_DIR_WRITE = 0, /* the process sends */
+	LT_DIR_READ = 1,  /* the process receives */
+};
+
+enum lt_library {
+	LT_LIBRARY_UNKNOWN = 0,
+	LT_LIBRARY_OPENSSL = 1,
+	LT_LIBRARY_BORINGSSL = 2,
+	LT_LIBRARY_REPLAY = 3,
+};
+
+enum lt_event_type {
+	LT_EVENT_DATA = 1,
+	LT_EVENT_NAME = 2,  /* server name of a connection (SNI) */
+	LT_EVENT_PEER = 3,  /* peer address of a connection */
+	LT_EVENT_CLOSE = 4, /* the TLS object was freed or cleared */
+	LT_EVENT_EXEC = 5,
+	LT_EVENT_FORK = 6,
+	LT_EVENT_EXIT = 7,
+};
+
+struct lt_event_head {
+	__u32 type; /* enum lt_event_type */
+	__u32 tgid;
+	__u64 ts_ns; /* boot time */
+};
+
+/* What every connection event begins with. (tgid, ctx, generation) is the connection. */
+struct lt_event_conn {
+	struct lt_event_head head;
+	__u64 ctx;              /* address of the TLS object */
+	__u64 generation;       /* boot time at which this use of the address was first seen */
+	__u64 process_start_ns; /* boot time */
+	__u64 cgroup_id;
+	__u32 uid;
+	__u32 slot; /* index of the verdict */
+};
+
+struct lt_event_data {
+	struct lt_event_conn conn;
+	__u64 position; /* of the first byte, counted in this direction since the generation began */
+	__u64 lost;     /* bytes of this direction for which no event could be reserved, so far */
+	__u32 len;      /* bytes in data[] */
+	__u8 dir;       /* enum lt_dir */
+	__u8 library;   /* enum lt_library */
+	__u8 verdict;   /* under which it was copied */
+	__u8 pad;
+	__u8 data[];
+};
+
+struct lt_event_name {
+	struct lt_event_conn conn;
+	char name[LT_NAME_SIZE]; /* NUL terminated */
+};
+
+struct lt_event_peer {
+	struct lt_event_conn conn;
+	__u64 socket_cookie;
+	__u16 family; /* AF_INET, AF_INET6 */
+	__u16 port;   /* host byte order */
+	__u8 pad[4];
+	__u8 address[16];
+};
+
+struct lt_event_close {
+	struct lt_event_conn conn;
+	__u64 position[2]; /* where each direction ended: what is missing at the tail was lost */
+};
+
+struct lt_event_exec {
+	struct lt_event_head head;
+	__u64 process_start_ns;
+	__u64 cgroup_id;
+	__u32 parent_tgid;
+	__u32 uid;
+	char comm[LT_COMM_SIZE];
+	char file[LT_NAME_SIZE]; /* as passed to execve */
+	/* Names of the cgroup and its ancestors, leaf first; an empty name ends the list. */
+	char cgroup[LT_CGROUP_LEVELS][LT_CGROUP_NAME_SIZE];
+};
+
+struct lt_event_fork {
+	struct lt_event_head head; /* tgid of the child */
+	__u64 process_start_ns;
+	__u64 cgroup_id;
+	__u32 parent_tgid;
+	__u32 uid;
+};
+
+struct lt_event_exit {
+	struct lt_event_head head;
+	__u64 process_start_ns;
+};
+
+/* Counters that the kernel side keeps, in one array map. */
+enum lt_kernel_counter {
+	LT_KC_LOST_EVENTS,
+	LT_KC_LOST_BYTES,
+	LT_KC_CALLS_LOST, /* call or connection map full */
+	LT_KC_SHORT_READS, /* user memory could not be read */
+	LT_KC_EVENTS,
+	LT_KC_COUNT,
+};
+
+_Static_assert(sizeof(struct lt_event_head) == 16, "wire");
+_Static_assert(sizeof(struct lt_event_conn) == 56, "wire");
+_Static_assert(sizeof(struct lt_event_data) == 80, "wire");
+_Static_assert(sizeof(struct lt_event_name) == 312, "wire");
+_Static_assert(sizeof(struct lt_event_peer) == 88, "wire");
+_Static_assert(sizeof(struct lt_event_close) == 72, "wire");
+_Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
+_Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
+_Static_assert(sizeof(struct lt_event_exit) == 24, "wire");

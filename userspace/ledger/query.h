@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the ledger: records by filter, and sums by dimension. */
+#pragma once
+
+#include "userspace/base/money.h"
+#include "userspace/ledger/ledger.h"
+
+struct lt_filter {
+	int64_t since_ns; /* wall, INT64_MIN = no bound */
+	int64_t until_ns; /* exclusive, INT64_MAX = no bound */
+	const char *tenant, *team, *provider, *model, *container, *comm; /* NULL = any; globs; container: id prefix */
+	int64_t pid;      /* -1 = any */
+	uint64_t after_seq; /* node_seq greater than this */
+	size_t limit;     /* 0 = no limit */
+	bool newest;      /* with a limit: the newest ones (still given oldest first) */
+};
+
+void lt_filter_init(struct lt_filter *f);
+
+/* Calls @each for every record in node_seq order; a negative return stops and is returned. */
+LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
+				   int (*each)(void *arg, uint64_t node_seq,
+					       const struct lt_record *record),
+				   void *arg);
+
+enum { LT_GROUP_DIMENSIONS_MAX = 6 };
+
+struct lt_group {
+	const char *value[LT_GROUP_DIMENSIONS_MAX]; /* borrowed for the call; NULL = null */
+	uint64_t calls, errors, unpriced, no_usage;
+	struct lt_count input, output, cache_read, cache_write, reasoning;
+	lt_int128 cost; /* pico */
+	const char *currency;
+};
+
+/* Names that --by accepts, NULL terminated. */
+extern const char *const lt_group_dimensions[];
+
+/* Only records that count in totals. Rows ordered by cost, then calls. -EINVAL: unknown dimension. */
+LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f,
+				  const char *const *dimensions, size_t count,
+				  int (*each)(void *arg, const struct lt_group *group), void *arg);

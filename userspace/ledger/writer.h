@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer thread: takes records from the queue, commits batches of at most 200 ms. On a full disk or an I/O
+ * error it keeps the batch and tries again with back-off; the queue is the bound, what it refuses is counted.
+ */
+#pragma once
+
+#include "userspace/ledger/ledger.h"
+
+struct lt_writer;
+
+struct lt_writer_opts {
+	size_t queue_records; /* 0: 4096 */
+	unsigned batch_ms;    /* 0: 100; at most 200 */
+	/* Told (in the writer thread) when writing begins to fail (@error < 0) and when it works again (0). */
+	void (*status)(void *arg, int error, const char *text);
+	void *arg;
+};
+
+/* @ledger belongs to the writer's thread until lt_writer_stop. */
+LT_MUST_CHECK int lt_writer_start(struct lt_ledger *ledger, const struct lt_writer_opts *opts,
+				  struct lt_writer **ret);
+/* Thread: drain. False: queue full, the record is lost (counted in RECORDS_DROPPED). */
+bool lt_writer_put(struct lt_writer *w, const struct lt_record *record);
+/* Writes what is queued (gives up after @timeout_ms), ends the thread, frees. Returns NULL. */
+struct lt_writer *lt_writer_stop(struct lt_writer *w, unsigned timeout_ms);

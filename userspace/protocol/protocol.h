@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The contract of every protocol parser: bytes in, exchanges out; no I/O; bounded state. Thread: drain. */
+#pragma once
+
+#include "userspace/protocol/exchange.h"
+
+enum lt_sniff { LT_SNIFF_NO, LT_SNIFF_MORE, LT_SNIFF_YES };
+
+/* What a parser tells its session about the whole connection. */
+enum lt_parser_state {
+	LT_PARSER_GOOD,
+	LT_PARSER_IGNORE,   /* nothing here will ever matter: stop copying */
+	LT_PARSER_UPGRADED, /* another protocol begins with the next byte */
+};
+
+struct lt_parser; /* each protocol's own */
+
+struct lt_protocol {
+	const char *name;
+	/* Whether @head begins a message of this protocol on @side. MORE: too short to tell. */
+	enum lt_sniff (*sniff)(struct lt_bytes head, enum lt_side side);
+	/* @conn and @sink outlive the parser. */
+	int (*open)(const struct lt_conn *conn, const struct lt_exchange_sink *sink, struct lt_parser **ret);
+	/* Consumes all of @in. -EBADMSG: the bytes break the protocol, close the parser. */
+	int (*feed)(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct lt_bytes in);
+	/* @lost bytes are missing; the parser resynchronises or returns -EBADMSG. */
+	int (*gap)(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, uint64_t lost);
+	enum lt_parser_state (*state)(const struct lt_parser *p);
+	/* Ends open exchanges, frees, returns NULL. */
+	struct lt_parser *(*close)(struct lt_parser *p, uint64_t ts_ns, enum lt_close_reason why);
+};
+
+extern const struct lt_protocol lt_http1;
