@@ -39,7 +39,7 @@ cc-option = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/nul
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough -Wdate-time
-ifneq ($(WERROR),0)
+ifeq ($(WERROR),1)
 WARN += -Werror
 endif
 
@@ -200,6 +200,91 @@ else
 fuzz:
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz
 endif
+
+# ---- the two commands of the README, and the rest --------------------------------------------------------
+
+DEB_DEPS := gcc clang llvm make pkg-config libbpf-dev libelf-dev zlib1g-dev libbrotli-dev libzstd-dev \
+	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev pmccabe shellcheck \
+	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
+	    runc jq procps
+
+.PHONY: deps test lint golden e2e check-kernel run demo install uninstall man bench help format
+deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
+	$(Q)sh packaging/deps.sh $(DEB_DEPS)
+
+build/.deps: packaging/deps.sh
+	$(Q)sh packaging/deps.sh --if-missing $(DEB_DEPS)
+	$(Q)mkdir -p build && touch $@
+
+test: build/.deps ## set up, build, and pass every test (root for the live ones)
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all unit bpf-all
+	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
+	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
+	$(Q)$(MAKE) --no-print-directory fuzz
+	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e
+
+golden: all
+	$(Q)$(PYTHON) tests/golden/run.py
+
+check-kernel: all
+	$(Q)sh tests/kernel/run
+
+e2e: all
+	$(Q)$(PYTHON) tests/e2e/run.py
+
+lint: build/.deps ## layers, sizes, headers, format, scripts
+	$(Q)sh tests/lint/check-layers
+	$(Q)sh tests/lint/check-size
+	$(Q)sh tests/lint/check-headers
+	$(Q)sh tests/lint/check-text
+	$(Q)sh tests/lint/check-format
+	$(Q)shellcheck -S warning $$(grep -lE '^#!/bin/(ba)?sh' -r tests packaging .ci --include='*' | sort)
+	@echo lint is clean
+
+format: ## put the sources into the format that lint asks for
+	$(Q)find bpf collectors userspace tests -name '*.[ch]' | xargs clang-format-14 -i
+
+run: build/.deps all ## build and start the agent on this host, with a live view of calls (root, Ctrl-C ends it)
+	$(Q)sh packaging/run.sh build/ledgertap
+
+demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
+	$(Q)sh packaging/demo/demo.sh
+
+bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
+	$(Q)$(MAKE) --no-print-directory all $(O)/tests/bench/bench_decode
+	$(Q)$(PYTHON) tests/bench/run.py
+
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
+		-Wl,--end-group $(LIBS) -o $@
+
+build/ledgertap.1: packaging/man/ledgertap.1.scd
+	$(Q)mkdir -p build && scdoc < $< > $@
+man: build/ledgertap.1
+
+install: all man ## to $(PREFIX), with man page, completion, unit and a sample config
+	install -D -m 755 build/ledgertap $(DESTDIR)$(PREFIX)/bin/ledgertap
+	install -D -m 644 build/ledgertap.1 $(DESTDIR)$(PREFIX)/share/man/man1/ledgertap.1
+	install -D -m 644 packaging/completion/ledgertap.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ledgertap
+	install -D -m 644 packaging/config/ledgertap.yaml \
+		$(DESTDIR)$(PREFIX)/share/doc/ledgertap/ledgertap.yaml
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/ledgertap.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/ledgertap.service
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/ledgertap $(DESTDIR)$(PREFIX)/share/man/man1/ledgertap.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ledgertap \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/ledgertap.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ledgertap
+
+help: ## this list
+	@echo "make            build build/ledgertap"
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/' | expand -t 16
+	@echo "make fuzz       every fuzz target for FUZZ_SECONDS (default 10)"
+	@echo "FLAVOUR=release|clang|debug|asan|fuzz picks a build; V=1 shows the commands; WERROR=1 for developers"
 
 .PHONY: clean
 clean:

@@ -17,6 +17,7 @@ enum {
 	LT_VERDICT_SLOTS = 65536, /* power of two */
 	LT_CHUNK_MAX = 16384,     /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
+	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows. */
@@ -128,7 +129,6 @@ enum lt_kernel_counter {
 	LT_KC_LOST_BYTES,
 	LT_KC_CALLS_LOST, /* call or connection map full */
 	LT_KC_SHORT_READS, /* user memory could not be read */
-	LT_KC_EVENTS,
 	LT_KC_COUNT,
 };
 

@@ -8,8 +8,8 @@ enum { LT_DIMENSION_SIZE = 64, LT_PARENT_CHAIN = 160 };
 
 enum lt_identity_source {
 	LT_IDENTITY_NONE,
-	LT_IDENTITY_KERNEL,    /* only kernel facts, no rule matched */
-	LT_IDENTITY_ADMIN_MAP, /* a rule over kernel facts */
+	LT_IDENTITY_KERNEL,	     /* only kernel facts, no rule matched */
+	LT_IDENTITY_ADMIN_MAP,	     /* a rule over kernel facts */
 	LT_IDENTITY_PROCESS_CONTEXT, /* a rule that read the process's environment */
 };
 
@@ -26,8 +26,8 @@ struct lt_identity {
 	char parents[LT_PARENT_CHAIN]; /* comm of the ancestors, nearest first, joined by "<" */
 	char cgroup[LT_CGROUP_PATH];
 	struct lt_container container;
-	char tenant[LT_DIMENSION_SIZE];   /* "unattributed" when no rule says */
-	char team[LT_DIMENSION_SIZE];     /* "" = null, as below */
+	char tenant[LT_DIMENSION_SIZE]; /* "unattributed" when no rule says */
+	char team[LT_DIMENSION_SIZE];	/* "" = null, as below */
 	char use_case[LT_DIMENSION_SIZE];
 	char environment[LT_DIMENSION_SIZE];
 	char cost_center[LT_DIMENSION_SIZE];

@@ -11,11 +11,13 @@
 	X(KERNEL_LOST_EVENTS, "kernel_lost_events", "events the kernel could not reserve")         \
 	X(KERNEL_LOST_BYTES, "kernel_lost_bytes", "plaintext bytes in those events")               \
 	X(KERNEL_CALLS_LOST, "kernel_calls_lost", "TLS calls not tracked because the call map was full") \
+	X(KERNEL_SHORT_READS, "kernel_short_reads", "TLS buffers the kernel side could not read")  \
 	X(CONNECTIONS, "connections", "TLS connections seen")                                      \
 	X(CONNECTIONS_EVICTED, "connections_evicted", "connections closed because the table was full") \
 	X(STREAM_GAPS, "stream_gaps", "holes in a connection's bytes")                             \
 	X(STREAM_GAP_BYTES, "stream_gap_bytes", "bytes in those holes")                            \
 	X(STREAM_REORDERED, "stream_reordered", "chunks that arrived out of order and were put right") \
+	X(HTTP2_CONNECTIONS, "http2_connections", "connections that speak HTTP/2, which is not decoded yet") \
 	X(PARSE_ERRORS, "parse_errors", "connections given up because the bytes broke the protocol") \
 	X(HEADER_TOO_LARGE, "header_too_large", "messages whose header block passed the ceiling")  \
 	X(INFLATE_ERRORS, "inflate_errors", "bodies whose content-encoding could not be undone")   \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's YAML config, checked whole: unknown keys and wrong values name file, line and what is expected. */
+/* The agent's YAML config, checked whole: unknown keys and wrong values name file, line and what is
+ * expected. */
 #pragma once
 
 #include "userspace/base/log.h"
@@ -12,24 +13,27 @@ struct lt_config_host {
 };
 
 struct lt_config {
-	struct lt_yaml *yaml; /* owns every string; NULL when there is no file */
+	struct lt_yaml *yaml;			/* owns every string; NULL when there is no file */
 	const struct lt_yaml_node *attribution; /* NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
-	const char *price_book;    /* NULL: built-in */
+	const char *price_book;	   /* NULL: built-in */
 	const char *price_overlay; /* NULL: none */
 	struct lt_config_host *hosts;
 	size_t host_count;
-	uint64_t ring_bytes;      /* power of two, default 8 MiB */
+	uint64_t ring_bytes;	  /* power of two, default 8 MiB */
 	uint64_t max_connections; /* default 16384 */
-	uint64_t sweep_ns;        /* how often all processes are looked at again, default 30 s */
+	uint64_t sweep_ns;	  /* how often all processes are looked at again, default 30 s */
 };
 
-enum { LT_CONFIG_DEFAULT_IS_FINE = 1 };
 #define LT_CONFIG_PATH "/etc/ledgertap/ledgertap.yaml"
 #define LT_STATE_PATH  "/var/lib/ledgertap"
 
 /* @path NULL: LT_CONFIG_PATH, whose absence means defaults. -EINVAL, -ENOENT ... with @problem. */
-LT_MUST_CHECK int lt_config_load(const char *path, struct lt_config **ret, struct lt_problem *problem);
+LT_MUST_CHECK int lt_config_load(const char *path, struct lt_config **ret,
+				 struct lt_problem *problem);
+/* The same from memory; @name is what problems call it. -EINVAL with @problem, -ENOMEM. */
+LT_MUST_CHECK int lt_config_parse(struct lt_bytes text, const char *name, struct lt_config **ret,
+				  struct lt_problem *problem);
 struct lt_config *lt_config_free(struct lt_config *config);
 LT_DEFINE_FREEP(lt_config_free, struct lt_config)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What decode emits: one provider call, as the wire showed it. Plain data, no content, no secrets. */
+/* What decode emits: one provider call, as the wire showed it. Plain data, no content, no secrets.
+ */
 #pragma once
 
 #include "userspace/capture/chunk.h"
@@ -29,18 +30,21 @@ struct lt_call {
 	enum lt_source source;
 	uint64_t socket_cookie;
 	uint64_t stream_id;
+	uint64_t ordinal; /* of the exchange on its connection: pipelined requests share a first
+			     byte time */
 	uint64_t first_byte_ns;
 	uint64_t first_response_ns; /* 0: no response */
 	uint64_t end_ns;
 
-	char host[LT_HOST_SIZE]; /* without port */
-	uint16_t port;           /* 0 when the default */
-	char provider[LT_WORD_SIZE];      /* catalog name: openai, azure, anthropic ... */
+	char host[LT_HOST_SIZE];	    /* without port */
+	uint16_t port;			    /* 0 when the default */
+	char provider[LT_WORD_SIZE];	    /* catalog name: openai, azure, anthropic ... */
 	char gen_ai_provider[LT_WORD_SIZE]; /* OpenTelemetry gen_ai.provider.name value */
-	char api[LT_WORD_SIZE];           /* chat_completions, responses, messages ... */
-	char operation[LT_WORD_SIZE];     /* gen_ai.operation.name: chat, embeddings, text_completion */
-	char category[LT_WORD_SIZE];      /* llm_token, tool_call, vector_db, evaluation, human_review, saas */
-	char record_type[LT_WORD_SIZE];   /* llm, embedding, rerank, tool_api ... */
+	char api[LT_WORD_SIZE];		    /* chat_completions, responses, messages ... */
+	char operation[LT_WORD_SIZE]; /* gen_ai.operation.name: chat, embeddings, text_completion */
+	char category[LT_WORD_SIZE];  /* llm_token, tool_call, vector_db, evaluation, human_review,
+					 saas */
+	char record_type[LT_WORD_SIZE];	   /* llm, embedding, rerank, tool_api ... */
 	char price_provider[LT_WORD_SIZE]; /* key into the price book; "" = same as provider */
 
 	char request_model[LT_MODEL_SIZE];
@@ -49,7 +53,7 @@ struct lt_call {
 	char request_id[LT_ID_SIZE]; /* the provider's request id header */
 	char finish_reason[LT_WORD_SIZE];
 	char service_tier[LT_WORD_SIZE]; /* granted, as on the wire */
-	enum lt_tier tier;               /* the same, normalised */
+	enum lt_tier tier;		 /* the same, normalised */
 	char error_type[64];
 	unsigned status; /* 0: no response */
 	bool streaming;
@@ -62,8 +66,8 @@ struct lt_call {
 	uint64_t response_body_bytes;
 	uint64_t lost_bytes;
 	uint64_t credential_fp; /* keyed fingerprint, 0 = none seen */
-	uint64_t end_user_fp;   /* keyed fingerprint of the request's user field, 0 = none */
-	char user_agent[64];    /* product token only, e.g. "OpenAI/Python 2.54.0" */
+	uint64_t end_user_fp;	/* keyed fingerprint of the request's user field, 0 = none */
+	char user_agent[64];	/* product token only, e.g. "OpenAI/Python 2.54.0" */
 };
 
 /* "unstated" | "standard" | "batch" | "flex" | "priority" | "provisioned" | "unknown" */

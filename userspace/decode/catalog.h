@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The provider catalog: data, not code. One YAML file per provider (hosts, paths, which shape) and one per
- * shape (which JSON path feeds which field or meter, cumulative or additive, inclusive or disjoint). The
- * shipped files are built into the binary; a directory can replace them by name or add to them.
+ * The provider catalog: data, not code. One YAML file per provider (hosts, paths, which shape) and
+ * one per shape (which JSON path feeds which field or meter, cumulative or additive, inclusive or
+ * disjoint). The shipped files are built into the binary; a directory can replace them by name or
+ * add to them.
  */
 #pragma once
 
@@ -13,8 +14,9 @@ struct lt_catalog;
 struct lt_api; /* one metered operation of one provider */
 
 /*
- * Loads the built-in files, then every *.yaml of @directory (NULL: none) in name order: a file that names a
- * known provider or shape replaces it. Nothing is half loaded: on failure *ret is untouched, @problem says where.
+ * Loads the built-in files, then every *.yaml of @directory (NULL: none) in name order: a file that
+ * names a known provider or shape replaces it. Nothing is half loaded: on failure *ret is
+ * untouched, @problem says where.
  */
 LT_MUST_CHECK int lt_catalog_load(const char *directory, struct lt_catalog **ret,
 				  struct lt_problem *problem);
@@ -22,7 +24,8 @@ struct lt_catalog *lt_catalog_free(struct lt_catalog *catalog);
 LT_DEFINE_FREEP(lt_catalog_free, struct lt_catalog)
 
 /*
- * Adds a host (glob) that speaks the shapes of @provider ("openai_compatible" for any in-house gateway);
+ * Adds a host (glob) that speaks the shapes of @provider ("openai_compatible" for any in-house
+ * gateway);
  * @name is what records call it. For hosts from the config. -EINVAL: no such provider.
  */
 LT_MUST_CHECK int lt_catalog_add_host(struct lt_catalog *catalog, const char *host,
@@ -31,7 +34,7 @@ LT_MUST_CHECK int lt_catalog_add_host(struct lt_catalog *catalog, const char *ho
 
 enum lt_host_match {
 	LT_HOST_UNKNOWN, /* no provider: the connection can be ignored */
-	LT_HOST_KNOWN,   /* a provider's host, but not a metered path */
+	LT_HOST_KNOWN,	 /* a provider's host, but not a metered path */
 	LT_HOST_METERED, /* *ret_api is set */
 };
 

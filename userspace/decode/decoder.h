@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Implements the exchange sink: decodes each metered exchange with the catalog's rules while its bytes pass,
- * and emits one call when it ends. Body bytes are read once and never stored. Thread: drain.
+ * Implements the exchange sink: decodes each metered exchange with the catalog's rules while its
+ * bytes pass, and emits one call when it ends. Body bytes are read once and never stored. Thread:
+ * drain.
  */
 #pragma once
 
@@ -12,12 +13,14 @@ struct lt_decoder;
 
 struct lt_decoder_opts {
 	uint8_t fingerprint_key[32]; /* per-install secret */
-	size_t max_exchanges;        /* 0: 4096 decoded at one time; further ones are counted, not decoded */
+	size_t max_exchanges; /* 0: 4096 decoded at one time; further ones are counted, not decoded
+			       */
 };
 
 /* @catalog and what @sink points to must outlive the decoder. */
-LT_MUST_CHECK int lt_decoder_new(const struct lt_decoder_opts *opts, const struct lt_catalog *catalog,
-				 const struct lt_call_sink *sink, struct lt_decoder **ret);
+LT_MUST_CHECK int lt_decoder_new(const struct lt_decoder_opts *opts,
+				 const struct lt_catalog *catalog, const struct lt_call_sink *sink,
+				 struct lt_decoder **ret);
 struct lt_decoder *lt_decoder_free(struct lt_decoder *d);
 LT_DEFINE_FREEP(lt_decoder_free, struct lt_decoder)
 

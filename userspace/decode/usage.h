@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one call used: disjoint nullable buckets (null = the wire said nothing, 0 = the provider said zero). */
+/* What one call used: disjoint nullable buckets (null = the wire said nothing, 0 = the provider
+ * said zero). */
 #pragma once
 
 #include <stdbool.h>
@@ -10,14 +11,14 @@
  * X(identifier, column and JSON-breakdown name, side: I or O)
  */
 #define LT_BUCKETS(X)                                                                              \
-	X(IN_UNCACHED, "in_uncached", I)         /* text (or unsplit) input not served by a cache */ \
+	X(IN_UNCACHED, "in_uncached", I) /* text (or unsplit) input not served by a cache */       \
 	X(IN_AUDIO, "in_audio", I)                                                                 \
 	X(IN_IMAGE, "in_image", I)                                                                 \
 	X(CACHE_READ, "cache_read", I)                                                             \
-	X(CACHE_WRITE, "cache_write", I)         /* TTL not stated: priced as 5 minutes */           \
+	X(CACHE_WRITE, "cache_write", I) /* TTL not stated: priced as 5 minutes */                 \
 	X(CACHE_WRITE_5M, "cache_write_5m", I)                                                     \
 	X(CACHE_WRITE_1H, "cache_write_1h", I)                                                     \
-	X(OUT_VISIBLE, "out_visible", O)         /* all output when reasoning is not split off */    \
+	X(OUT_VISIBLE, "out_visible", O) /* all output when reasoning is not split off */          \
 	X(OUT_AUDIO, "out_audio", O)                                                               \
 	X(OUT_IMAGE, "out_image", O)                                                               \
 	X(REASONING, "reasoning", O)
@@ -26,7 +27,7 @@ enum lt_bucket {
 #define LT_X(id, name, side) LT_B_##id,
 	LT_BUCKETS(LT_X)
 #undef LT_X
-	LT_BUCKET_COUNT,
+		LT_BUCKET_COUNT,
 };
 
 /* Nullable unsigned. */
@@ -45,7 +46,7 @@ enum lt_completeness {
 	LT_COMPLETE,
 	LT_CLIENT_ABORT,
 	LT_UPSTREAM_ERROR,
-	LT_TRUNCATED,   /* the response ended without its terminal part */
+	LT_TRUNCATED,	/* the response ended without its terminal part */
 	LT_CAPTURE_GAP, /* we missed bytes */
 };
 
@@ -62,7 +63,8 @@ struct lt_unit {
 
 struct lt_usage {
 	struct lt_count bucket[LT_BUCKET_COUNT];
-	/* Inclusive totals as normalised, kept because a total may be known where its split contradicts itself. */
+	/* Inclusive totals as normalised, kept because a total may be known where its split
+	 * contradicts itself. */
 	struct lt_count input;
 	struct lt_count output;
 	struct lt_count cache_write_total;
@@ -70,5 +72,6 @@ struct lt_usage {
 	unsigned unit_count;
 	enum lt_usage_source source;
 	enum lt_completeness completeness;
-	bool contradictory; /* parts exceeded their total: the total is kept, the parts are as on the wire */
+	bool contradictory; /* parts exceeded their total: the total is kept, the parts are as on
+			       the wire */
 };

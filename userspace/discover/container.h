@@ -5,21 +5,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LT_CONTAINER_ID = 72, LT_POD_UID = 40, LT_UNIT_SIZE = 96, LT_RUNTIME_SIZE = 16, LT_CGROUP_PATH = 512 };
-
-struct lt_container {
-	char id[LT_CONTAINER_ID];       /* as the runtime names it, usually 64 hex; "" = no container */
-	char runtime[LT_RUNTIME_SIZE];  /* docker, containerd, cri-o, podman, systemd-nspawn, lxc ...; "" */
-	char pod_uid[LT_POD_UID];       /* with dashes where the runtime had them, "" = no pod */
-	char qos[16];                   /* guaranteed, burstable, besteffort; "" */
-	char unit[LT_UNIT_SIZE];        /* innermost systemd service or scope that is not a container's, "" */
+enum {
+	LT_CONTAINER_ID = 72,
+	LT_POD_UID = 40,
+	LT_UNIT_SIZE = 96,
+	LT_RUNTIME_SIZE = 16,
+	LT_CGROUP_PATH = 512
 };
 
-/* @path: a cgroup path such as "/kubepods.slice/...". Always fills *ret (empty when there is nothing). */
+struct lt_container {
+	char id[LT_CONTAINER_ID]; /* as the runtime names it, usually 64 hex; "" = no container */
+	char runtime[LT_RUNTIME_SIZE]; /* docker, containerd, cri-o, podman, systemd-nspawn, lxc
+					  ...; "" */
+	char pod_uid[LT_POD_UID];      /* with dashes where the runtime had them, "" = no pod */
+	char qos[16];		       /* guaranteed, burstable, besteffort; "" */
+	char unit[LT_UNIT_SIZE]; /* innermost systemd service or scope that is not a container's, ""
+				  */
+};
+
+/* @path: a cgroup path such as "/kubepods.slice/...". Always fills *ret (empty when there is
+ * nothing). */
 void lt_container_parse(const char *path, struct lt_container *ret);
 
 /*
- * Picks the path that names the container best from the text of /proc/PID/cgroup (v1, v2 and hybrid): the
- * "0::" line, or a v1 line when that one says more. False when there is none.
+ * Picks the path that names the container best from the text of /proc/PID/cgroup (v1, v2 and
+ * hybrid): the "0::" line, or a v1 line when that one says more. False when there is none.
  */
 bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH]);

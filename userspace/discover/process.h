@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of this host, by (tgid, start time): fed by exec, fork and exit events and once from /proc.
- * A process that has ended is kept a while, so that its last calls are attributed all the same.
- * Thread: drain.
+ * The processes of this host, by (tgid, start time): fed by exec, fork and exit events and once
+ * from /proc. A process that has ended is kept a while, so that its last calls are attributed all
+ * the same. Thread: drain.
  */
 #pragma once
 
@@ -27,16 +27,16 @@ struct lt_process {
 	uint64_t cgroup_id;
 	uint32_t uid;
 	char comm[LT_COMM_SIZE]; /* of the thread group leader */
-	char exe[LT_EXE_SIZE];   /* path as the process's own mount namespace names it */
+	char exe[LT_EXE_SIZE];	 /* path as the process's own mount namespace names it */
 	char cgroup[LT_CGROUP_PATH];
 	struct lt_container container;
 	char env[LT_ENV_NAMES_MAX][LT_ENV_VALUE]; /* values of the named variables, "" = not set */
 };
 
 struct lt_process_opts {
-	size_t max_processes;   /* 0: 32768 */
-	uint64_t keep_ended_ns; /* 0: 60 s */
-	const char *proc;       /* NULL: "/proc" (tests give a folder of their own) */
+	size_t max_processes;	      /* 0: 32768 */
+	uint64_t keep_ended_ns;	      /* 0: 60 s */
+	const char *proc;	      /* NULL: "/proc" (tests give a folder of their own) */
 	const char *const *env_names; /* at most LT_ENV_NAMES_MAX; copied */
 	size_t env_count;
 };
@@ -57,11 +57,13 @@ void lt_process_exit(struct lt_process_table *t, const struct lt_event_exit *eve
 void lt_process_tick(struct lt_process_table *t, uint64_t now_ns);
 
 /*
- * The process of a call. When it was never seen it is read from /proc now (if it still lives and its start
- * time fits); @cgroup_id helps when it is gone. Borrowed until the next call on @t. NULL: nothing is known.
+ * The process of a call. When it was never seen it is read from /proc now (if it still lives and
+ * its start time fits); @cgroup_id helps when it is gone. Borrowed until the next call on @t. NULL:
+ * nothing is known.
  */
 const struct lt_process *lt_process_find(struct lt_process_table *t, uint32_t tgid,
 					 uint64_t start_ns, uint64_t cgroup_id);
-/* Ancestors of @p, nearest first, as far as they are known. Returns how many. Borrowed as above. */
+/* Ancestors of @p, nearest first, as far as they are known. Returns how many. Borrowed as above; so
+ * is @p still. */
 size_t lt_process_parents(struct lt_process_table *t, const struct lt_process *p,
 			  const struct lt_process *ret[LT_PARENTS_MAX]);

@@ -23,6 +23,10 @@ LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *
 					       const struct lt_record *record),
 				   void *arg);
 
+/* Queries between the two see one state of the ledger. */
+LT_MUST_CHECK int lt_query_begin(struct lt_ledger *l);
+void lt_query_end(struct lt_ledger *l);
+
 enum { LT_GROUP_DIMENSIONS_MAX = 6 };
 
 struct lt_group {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The record: one call with its identity and cost, ready for the ledger. Plain data, copied by value. */
+/* The record: one call with its identity and cost, ready for the ledger. Plain data, copied by
+ * value. */
 #pragma once
 
 #include "userspace/attribute/identity.h"
@@ -7,18 +8,24 @@
 #include "userspace/decode/call.h"
 #include "userspace/price/cost.h"
 
-enum lt_coverage { LT_COVERAGE_DECODED, LT_COVERAGE_KNOWN_HOST_ENCRYPTED, LT_COVERAGE_UNKNOWN_HOST };
+enum lt_coverage {
+	LT_COVERAGE_DECODED,
+	LT_COVERAGE_KNOWN_HOST_ENCRYPTED,
+	LT_COVERAGE_UNKNOWN_HOST
+};
 
 struct lt_record {
 	struct lt_record_id id;
 	uint32_t revision;
-	int64_t start_ns;    /* wall, UTC, as the next three */
+	int64_t start_ns; /* wall, UTC, as the next three */
 	int64_t end_ns;
-	int64_t ttfb_ns;     /* duration until the first response byte, -1 = null */
+	int64_t ttfb_ns; /* duration until the first response byte, -1 = null */
 	int64_t observed_ns;
 	bool counts_in_total;
 	bool dedupe_known;
 	uint8_t dedupe_key[16]; /* SHA-256(provider | response_id), first 16 bytes */
+	bool parent_known;	/* set by the ledger: this is the inner hop of that record's call */
+	struct lt_record_id parent;
 	enum lt_coverage coverage;
 	struct lt_call call;
 	struct lt_identity who;
@@ -30,3 +37,20 @@ struct lt_record {
 LT_MUST_CHECK int lt_record_make(const uint8_t node_uid[16], const uint8_t boot_id[16],
 				 const struct lt_call *call, const struct lt_identity *who,
 				 const struct lt_cost *cost, struct lt_record *ret);
+
+/* Whether @record->cost.amount means something. */
+bool lt_record_has_amount(const struct lt_record *record);
+
+/* "decoded" | "known_host_encrypted" | "unknown_host" */
+const char *lt_coverage_name(enum lt_coverage c);
+/* "openssl" | "boringssl" | "replay" */
+const char *lt_source_name(enum lt_source s);
+/* "unknown" | "openssl" | "boringssl" | "replay" */
+const char *lt_library_name(enum lt_library l);
+
+/*
+ * The meter's name in storage that lives as long as the process, so that a record outlives the book
+ * and the database row it came from. Any thread. A process that meets more than a few hundred names
+ * gets "other" for the rest.
+ */
+const char *lt_record_meter(const char *name);

@@ -20,7 +20,7 @@ struct lt_http_field {
 struct lt_http_head {
 	enum lt_side side;
 	struct lt_bytes method;    /* request */
-	struct lt_bytes target;    /* request: as on the wire, with query; absolute form possible */
+	struct lt_bytes target;    /* request: as on the wire, with query; of an absolute form the path */
 	struct lt_bytes host;      /* request: Host field or authority, without port; may be empty */
 	uint16_t port;             /* request: port in Host or authority, 0 when none */
 	unsigned status;           /* response */

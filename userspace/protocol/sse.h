@@ -25,6 +25,7 @@ struct lt_sse {
 	bool has_data; /* this event has had a data line */
 	bool skip_lf;  /* the last byte was CR */
 	bool no_bom;   /* past the first bytes */
+	unsigned bom_n; /* bytes of a byte order mark so far */
 	unsigned field_n;
 	char field[8];
 	unsigned name_n;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pairing of entry and return. The outermost frame alone emits: an entry stores its stack pointer, a nested call (deeper stack) is
+ * left out, and a return counts only when the stack is back at the stored frame. So a lost return cannot poison the
+ * thread (the next outer call overwrites it), and a file probed twice (two mounts, one inode) still emits once.
+ */
+#pragma once
+
+#include "bpf/maps.h"
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+/*
+ * 6.13+ runs programs with larger stacks on a per-CPU private stack that a preempted uprobe would share with
+ * another task. Hence no preemption inside a body where the kernel offers that; no return in between.
+ */
+static __always_inline void guard_enter(void)
+{
+	if (lt_has_preempt_guard)
+		bpf_preempt_disable();
+}
+
+static __always_inline void guard_leave(void)
+{
+	if (lt_has_preempt_guard)
+		bpf_preempt_enable();
+}
+
+/* A frame this far below the stored one is no nested call but another stack: the stored entry is stale. */
+enum { NESTED_STACK_MAX = 256 << 10 };
+
+static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct call call = {
+		.ctx = ctx,
+		.buf = buf,
+		.done = done,
+		.sp = sp,
+		.dir = dir,
+		.library = LT_LIBRARY_OPENSSL,
+	};
+	struct call *outer;
+
+	if (thread >> 32 == lt_own_tgid)
+		return;
+	outer = bpf_map_lookup_elem(&calls, &thread);
+	if (outer && sp < outer->sp && outer->sp - sp < NESTED_STACK_MAX)
+		return;
+	if (bpf_map_update_elem(&calls, &thread, &call, BPF_ANY))
+		count(LT_KC_CALLS_LOST, 1);
+}
+
+/* True and *@ret filled when this return ends the outermost call of the thread. */
+static __always_inline bool call_leave(__u64 sp, struct call *ret)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct call *call = bpf_map_lookup_elem(&calls, &thread);
+
+	/* At return the stack is where it was at entry (arm64) or one word above (x86: the return address is gone). */
+	if (!call || sp < call->sp || sp > call->sp + 16)
+		return false;
+	*ret = *call;
+	bpf_map_delete_elem(&calls, &thread);
+	return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every map and every tunable, declared once. */
+#pragma once
+
+#include "bpf/conn.h"
+
+/* Set before load. */
+const volatile __u32 lt_wakeup_bytes __weak = 1 << 20; /* data waiting in the ring that is worth a wake-up */
+const volatile __u32 lt_probe_budget __weak = 1 << 20; /* bytes copied per direction before a verdict is there */
+const volatile __u32 lt_head_bytes __weak = 4096;      /* under verdict HEAD, after each change of direction */
+const volatile __u32 lt_own_tgid __weak;               /* the agent itself is never captured */
+const volatile bool lt_has_preempt_guard __weak;       /* bpf_preempt_disable exists (6.10) */
+
+/*
+ * Verdicts by slot: (generation << 8) | verdict. Userspace stores here directly (the array is memory mapped), so that
+ * a verdict costs no system call, and no update can overwrite the kernel's own connection state.
+ */
+__u64 lt_verdicts[LT_VERDICT_SLOTS] __weak;
+__u32 lt_next_slot __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events __weak SEC(".maps");
+
+/* TLS calls in progress, by thread. Deleted at return and when the thread ends. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct call);
+} calls __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct conn_key);
+	__type(value, struct conn);
+} conns __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LT_KC_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters __weak SEC(".maps");
+
+static __always_inline void count(__u32 which, __u64 n)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &which);
+
+	if (value)
+		*value += n;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/* exec, fork and exit, with cgroup id and cgroup names, so that a process which is gone before userspace looks is attributed. */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/emit.h"
+#include "bpf/process.h"
+
+static __always_inline void cgroup_names(struct cgroup *cgroup, char names[][LT_CGROUP_NAME_SIZE])
+{
+	struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
+	int i;
+
+	for (i = 0; i < LT_CGROUP_LEVELS; i++) {
+		struct kernfs_node *parent = kn ? kernfs_parent(kn) : 0;
+
+		names[i][0] = 0;
+		if (!parent) /* the root has no name */
+			break;
+		bpf_probe_read_kernel_str(names[i], LT_CGROUP_NAME_SIZE, BPF_CORE_READ(kn, name));
+		kn = parent;
+	}
+}
+
+/* The v2 cgroup, or where the process sits in v2's root (v1 and hybrid hosts) the v1 one that containers use. */
+static __always_inline struct cgroup *telling_cgroup(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
+	struct cgroup_subsys_state *css;
+	__u32 id;
+
+	if (BPF_CORE_READ(cgroup, level) > 0 || !bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return cgroup;
+	id = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) & 15;
+	if (bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[id]) || !css)
+		return cgroup;
+	return BPF_CORE_READ(css, cgroup);
+}
+
+SEC("raw_tp/sched_process_exec")
+int lt_process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	struct linux_binprm *bprm = (struct linux_binprm *)ctx->args[2];
+	struct lt_event_exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		count(LT_KC_LOST_EVENTS, 1);
+		return 0;
+	}
+	e->head.type = LT_EVENT_EXEC;
+	e->head.tgid = BPF_CORE_READ(task, tgid);
+	e->head.ts_ns = bpf_ktime_get_boot_ns();
+	e->process_start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->cgroup_id = task_cgroup_id(task);
+	e->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	e->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	BPF_CORE_READ_INTO(&e->comm, task, comm);
+	e->file[0] = 0;
+	bpf_probe_read_kernel_str(e->file, sizeof(e->file), BPF_CORE_READ(bprm, filename));
+	cgroup_names(telling_cgroup(task), e->cgroup);
+	bpf_ringbuf_submit(e, wakeup_flags());
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int lt_process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (struct task_struct *)ctx->args[0];
+	struct task_struct *child = (struct task_struct *)ctx->args[1];
+	struct lt_event_fork *e;
+
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0; /* a thread */
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count(LT_KC_LOST_EVENTS, 1);
+		return 0;
+	}
+	e->head.type = LT_EVENT_FORK;
+	e->head.tgid = BPF_CORE_READ(child, tgid);
+	e->head.ts_ns = bpf_ktime_get_boot_ns();
+	e->process_start_ns = BPF_CORE_READ(child, start_boottime);
+	e->cgroup_id = task_cgroup_id(child);
+	e->parent_tgid = BPF_CORE_READ(parent, tgid);
+	e->uid = BPF_CORE_READ(child, real_cred, uid.val);
+	bpf_ringbuf_submit(e, wakeup_flags());
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int lt_process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct lt_event_exit *e;
+
+	bpf_map_delete_elem(&calls, &thread);
+	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count(LT_KC_LOST_EVENTS, 1);
+		return 0;
+	}
+	e->head.type = LT_EVENT_EXIT;
+	e->head.tgid = BPF_CORE_READ(task, tgid);
+	e->head.ts_ns = bpf_ktime_get_boot_ns();
+	e->process_start_ns = BPF_CORE_READ(task, start_boottime);
+	bpf_ringbuf_submit(e, wakeup_flags());
+	return 0;
+}

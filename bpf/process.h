@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts of the current process. */
+#pragma once
+
+#include "bpf/maps.h"
+#include "vmlinux/core_fixes.h"
+
+static __always_inline struct task_struct *current_leader(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, group_leader);
+}
+
+/* cgroup v2 id of a task; on a host with v1 alone it is the root's. */
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What to copy of a call's bytes: PROBE, HEAD, FULL or IGNORE. Nothing else is parsed in the kernel. */
+#pragma once
+
+#include "bpf/maps.h"
+
+enum start { START_NONE, START_REQUEST, START_RESPONSE };
+
+#define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* Whether a message of a known protocol begins here: an HTTP/1 method, the HTTP/2 preface, a status line. */
+static __always_inline enum start look(const void *address, __u64 len)
+{
+	__u32 word = 0;
+
+	if (len < 4 || bpf_probe_read_user(&word, sizeof(word), address))
+		return START_NONE;
+	switch (word) {
+	case WORD4('G', 'E', 'T', ' '):
+	case WORD4('P', 'O', 'S', 'T'):
+	case WORD4('P', 'U', 'T', ' '):
+	case WORD4('H', 'E', 'A', 'D'):
+	case WORD4('D', 'E', 'L', 'E'):
+	case WORD4('P', 'A', 'T', 'C'):
+	case WORD4('O', 'P', 'T', 'I'):
+	case WORD4('C', 'O', 'N', 'N'):
+	case WORD4('P', 'R', 'I', ' '):
+		return START_REQUEST;
+	case WORD4('H', 'T', 'T', 'P'):
+		return START_RESPONSE;
+	}
+	return START_NONE;
+}
+
+/* Takes over what userspace decided since the last call. */
+static __always_inline void refresh_verdict(struct conn *conn)
+{
+	__u64 word = lt_verdicts[conn->slot & (LT_VERDICT_SLOTS - 1)];
+
+	if (word >> 8 == (conn->generation & (~0ULL >> 8)))
+		conn->verdict = word & 0xff;
+}
+
+/*
+ * Under PROBE: nothing is copied before the start of a message is seen. A process that *reads* a request first serves TLS: its
+ * side is the other end of somebody's call, so it is ignored here already. A connection joined in the middle
+ * is looked at again after each change of direction, a bounded number of times.
+ */
+static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *call, __u64 position,
+					 __u64 len)
+{
+	if (!conn->synced) {
+		enum start start;
+
+		if (position > 0 && conn->last_dir == call->dir)
+			return 0;
+		start = look((const void *)call->buf, len);
+		if (start == START_REQUEST && call->dir == LT_DIR_WRITE) {
+			conn->synced = 1;
+		} else if (start != START_NONE && (start == START_REQUEST) == (call->dir == LT_DIR_READ)) {
+			conn->verdict = LT_VERDICT_IGNORE;
+			return 0;
+		} else {
+			if (++conn->tries >= CONN_TRIES)
+				conn->verdict = LT_VERDICT_IGNORE;
+			return 0;
+		}
+	}
+	return position < lt_probe_budget ? len : 0;
+}
+
+static __always_inline __u64 head_bytes(struct conn *conn, const struct call *call, __u64 position,
+					__u64 len)
+{
+	__u32 dir = call->dir & 1;
+	__u64 end;
+
+	if (conn->last_dir != call->dir)
+		conn->head_end[dir] = position + lt_head_bytes;
+	end = conn->head_end[dir];
+	if (position >= end)
+		return 0;
+	return len < end - position ? len : end - position;
+}
+
+/* How many of the @len bytes at @position are to be copied. Updates the connection's state. */
+static __always_inline __u64 wanted_bytes(struct conn *conn, const struct call *call, __u64 position,
+					  __u64 len)
+{
+	__u64 wanted = 0;
+
+	refresh_verdict(conn);
+	if (conn->verdict == LT_VERDICT_FULL)
+		wanted = len;
+	else if (conn->verdict == LT_VERDICT_PROBE)
+		wanted = probe_bytes(conn, call, position, len);
+	else if (conn->verdict == LT_VERDICT_HEAD)
+		wanted = head_bytes(conn, call, position, len);
+	conn->last_dir = call->dir;
+	return wanted;
+}

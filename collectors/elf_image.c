@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Files of containers are foreign input: they are read (not mapped, so that a file cut short under us is an error and no SIGBUS), every
+ * offset is checked, and nothing stays on the heap once the plan is made.
+ */
+#include "collectors/elf_image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <string.h>
+
+#include "userspace/base/alloc.h"
+
+enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
+
+struct lt_elf_image {
+	Elf *elf;
+};
+
+int lt_elf_open(int fd, struct lt_elf_image **ret)
+{
+	lt_defer(lt_elf_freep) struct lt_elf_image *image = lt_calloc(1, sizeof(*image));
+	unsigned char magic[EI_NIDENT];
+
+	if (!image)
+		return -ENOMEM;
+	if (pread(fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
+	    memcmp(magic, ELFMAG, SELFMAG) != 0 || magic[EI_CLASS] != ELFCLASS64)
+		return -ENOEXEC;
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return -EBADMSG;
+	image->elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF)
+		return -EBADMSG;
+	*ret = lt_take(image);
+	return 0;
+}
+
+struct lt_elf_image *lt_elf_free(struct lt_elf_image *image)
+{
+	if (!image)
+		return NULL;
+	if (image->elf)
+		elf_end(image->elf);
+	lt_free(image);
+	return NULL;
+}
+
+/* Address as the linker laid it out -> offset in the file; 0 when no executable segment holds it. */
+static uint64_t file_offset(Elf *elf, uint64_t address)
+{
+	size_t count;
+
+	if (elf_getphdrnum(elf, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count && i < 256; i++) {
+		GElf_Phdr segment;
+
+		if (!gelf_getphdr(elf, (int)i, &segment) || segment.p_type != PT_LOAD ||
+		    !(segment.p_flags & PF_X))
+			continue;
+		if (address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
+			return address - segment.p_vaddr + segment.p_offset;
+	}
+	return 0;
+}
+
+static int search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *prefix,
+			const char *const *names, size_t count, uint64_t *offsets)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t symbols = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+	size_t prefix_n = strlen(prefix);
+	int found = 0;
+
+	if (!data)
+		return -EBADMSG;
+	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX; i++) {
+		const char *name;
+		GElf_Sym symbol;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			return -EBADMSG;
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, header->sh_link, symbol.st_name);
+		if (!name || strncmp(name, prefix, prefix_n) != 0)
+			continue;
+		for (size_t n = 0; n < count; n++) {
+			if (offsets[n] != 0 || strcmp(name, names[n]) != 0)
+				continue;
+			offsets[n] = file_offset(elf, symbol.st_value);
+			found += offsets[n] != 0;
+		}
+	}
+	return found;
+}
+
+int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const char *const *names,
+		     size_t count, uint64_t *ret_offsets)
+{
+	Elf_Scn *section = NULL;
+	int found = 0;
+
+	memset(ret_offsets, 0, count * sizeof(*ret_offsets));
+	while ((section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+		int r;
+
+		if (!gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB)
+			continue;
+		r = search_table(image->elf, section, &header, prefix, names, count, ret_offsets);
+		if (r < 0)
+			return r;
+		found += r;
+	}
+	return found;
+}
+
+size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(image->elf, section))) {
+		size_t at = 0, next, name, desc;
+		Elf_Data *data;
+		GElf_Shdr header;
+		GElf_Nhdr note;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE)
+			continue;
+		data = elf_getdata(section, NULL);
+		while (data && (next = gelf_getnote(data, at, &note, &name, &desc)) > 0) {
+			if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+			    memcmp((char *)data->d_buf + name, "GNU", 4) == 0) {
+				size_t n = note.n_descsz < LT_BUILD_ID_MAX ? note.n_descsz : LT_BUILD_ID_MAX;
+
+				memcpy(ret, (char *)data->d_buf + desc, n);
+				return n;
+			}
+			at = next;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The collectors in match order. A new TLS stack adds its line here. */
+#include <errno.h>
+
+#include "collectors/collector.h"
+
+static const struct lt_collector *const collectors[] = {
+	&lt_openssl_collector,
+};
+
+int lt_collector_plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+{
+	for (size_t i = 0; i < LT_COUNT(collectors); i++) {
+		int r = collectors[i]->plan(image, ret);
+
+		if (r != -ENOENT)
+			return r;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that building and testing needs. With --if-missing it does nothing when all are there.
+# bpftool is a package of its own on Debian and part of linux-tools on Ubuntu; clang's sanitizer runtime has the version in its name.
+set -eu
+only_missing=no
+if [ "${1:-}" = --if-missing ]; then
+	only_missing=yes
+	shift
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "deps: this needs apt (Debian 12 or Ubuntu 24.04). Elsewhere install the like of: $*" >&2
+	exit 1
+fi
+missing=
+for package in "$@"; do
+	dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' || missing="$missing $package"
+done
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
+[ -x /usr/sbin/bpftool ] || command -v bpftool >/dev/null 2>&1 || missing="$missing BPFTOOL"
+ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || missing="$missing CLANG_RT"
+if [ -z "$missing" ] && [ "$only_missing" = yes ]; then
+	exit 0
+fi
+[ -n "$missing" ] || missing=" $*"
+if [ "$(id -u)" -ne 0 ]; then
+	echo "deps: run as root ('sudo make deps'); missing:$missing" >&2
+	exit 1
+fi
+apt-get -q update
+pick() {
+	for candidate in "$@"; do
+		if apt-cache show "$candidate" >/dev/null 2>&1; then
+			echo "$candidate"
+			return
+		fi
+	done
+	echo "deps: none of these packages is to be had: $*" >&2
+	exit 1
+}
+packages=
+for package in $missing; do
+	case $package in
+	BPFTOOL) package=$(pick bpftool linux-tools-generic) ;;
+	CLANG_RT) package=$(pick libclang-rt-dev libclang-rt-18-dev libclang-rt-14-dev) ;;
+	clang-format-14) package=$(pick clang-format-14) ;;
+	esac
+	packages="$packages $package"
+done
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=600 $packages

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what the upstream served with what the ledger holds."""
+import collections
+import functools
+import json
+import subprocess
+import time
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from bed import BINARY
+from exchanges import USAGE
+
+NOBODY = "unrelated.example.com"
+# Recordings state a part as 0 or not at all where a record may do the other; totals may not differ.
+TOTALS = ("input_tokens", "output_tokens")
+
+
+def due(served):
+    """The served calls of which a record is due."""
+    return [row for row in served if row["exchange"] and row["host"] != NOBODY]
+
+
+def pair(served, records):
+    """[(row, [records])] and the records that belong to no call. The ids that the upstream gave join them; calls
+    that were answered without any are joined by pid, status and model."""
+    by_id = collections.defaultdict(list)
+    for number, record in enumerate(records):
+        by_id[record.get("response_id") or record.get("request_id") or number].append(record)
+    pairs = [(row, [record for ident in (row["response_id"], row["request_id"]) if ident
+                    for record in by_id.pop(ident, [])]) for row in due(served)]
+    rest = [record for same in by_id.values() for record in same]
+    for row, found in pairs:
+        if not found:
+            found += [record for record in rest if fits(row, record)][:1]
+            rest = [record for record in rest if all(record is not other for other in found)]
+    return pairs, rest
+
+
+def fits(row, record):
+    pid = row["want"].get("pid")
+    return (record.get("host") == row["host"] and record.get("status_code") in (row["status"], None)
+            and (pid is None or "container" in row["want"] or record.get("pid") == int(pid))
+            and record.get("request_model") == row["expected"]["model_requested"])
+
+
+def with_expectations(served, exchanges):
+    for row in served:
+        exchange = exchanges.get(row["exchange"])
+        if exchange:
+            row |= {"expected": exchange.expected, "status": exchange.status, "streaming": exchange.streaming,
+                    "api": exchange.raw["api"], "provider": exchange.raw["provider"]}
+    return served
+
+
+class Differences:
+    def __init__(self, row):
+        self.row, self.found = row, []
+
+    def same(self, field, want, got):
+        if want != got:
+            self.found.append(f"{self.row['exchange']}: {field} is {got!r}, expected {want!r}")
+
+
+def differences(row, record):
+    """What is wrong with the record of a served call, as a list of sentences."""
+    out, expected, want = Differences(row), row["expected"], row["want"]
+    skip = set(expected["ambiguous_fields"])
+    out.same("host", row["host"], record.get("host"))
+    out.same("provider", row["provider"], record.get("provider"))
+    out.same("api", row["api"], record.get("api"))
+    out.same("status_code", row["status"], record.get("status_code"))
+    out.same("request_model", expected["model_requested"], record.get("request_model"))
+    out.same("lost_bytes", 0, record.get("lost_bytes") or 0)
+    out.same("counts_in_total", True, record.get("counts_in_total"))
+    if row["sent_all"] and not want.get("abort"):
+        whole_call(out, row, record, skip)
+    else:
+        out.same("response_model", expected["model_returned"], record.get("response_model"))
+        out.same("usage_completeness is a cut", True,
+                 record.get("usage_completeness") in ("client_abort", "truncated"))
+        out.same("output_tokens of a cut stream", None, usage(record).get("output_tokens"))
+    identity(out, want, record)
+    return out.found
+
+
+def usage(record):
+    return record.get("usage") or {}
+
+
+def whole_call(out, row, record, skip):
+    expected = row["expected"]
+    recorded = "usage_source" not in expected
+    if recorded and expected["billable"] is None:
+        return
+    for field in USAGE:
+        want, got = expected[field], usage(record).get(field)
+        if field in skip or recorded and field not in TOTALS and not want and not got:
+            continue
+        out.same(field, want, got)
+    for field, key in (("response_model", "model_returned"), ("finish_reason", "stop_reason"),
+                       ("tool_calls", "tool_calls"), ("service_tier", "service_tier"), ("billable", "billable"),
+                       ("usage_source", "usage_source"), ("usage_completeness", "usage_completeness")):
+        if key in skip or recorded and expected.get(key) is None:
+            continue
+        out.same(field, expected[key], record.get(field))
+    if row["response_id"] or not recorded:
+        out.same("response_id", row["response_id"], record.get("response_id"))
+    # A failed stream is answered with JSON: then there is nothing to stream.
+    if row["status"] < 400 and not recorded:
+        out.same("streaming", row["streaming"], bool(record.get("streaming")))
+
+
+def identity(out, want, record):
+    if want.get("tenant", "*") != "*":
+        out.same("tenant", want["tenant"], record.get("tenant"))
+    if want.get("pid") and not want.get("container"):
+        out.same("pid", int(want["pid"]), record.get("pid"))
+    if want.get("comm"):
+        out.same("comm", want["comm"], record.get("comm"))
+    if want.get("team"):
+        out.same("team", want["team"], record.get("team"))
+    if want.get("container"):
+        out.same("container_id", want["container"], record.get("container_id"))
+        out.same("runtime", want.get("runtime"), record.get("runtime"))
+    elif "container" not in want:
+        out.same("container_id", None, record.get("container_id") or None)
+
+
+# Which price a bucket is charged at: the first of these meters that the price book has.
+BUCKET_METERS = {"in_uncached": ["input"], "cache_read": ["cache_read", "input"],
+                 "cache_write": ["cache_write", "input"], "cache_write_5m": ["cache_write_5m", "cache_write", "input"],
+                 "cache_write_1h": ["cache_write_1h", "cache_write", "input"], "audio_in": ["input_audio", "input"],
+                 "image_in": ["input_image", "input"], "out_visible": ["output"],
+                 "reasoning": ["output_reasoning", "output"], "audio_out": ["output_audio", "output"],
+                 "image_out": ["output_image", "output"]}
+
+
+def buckets(record):
+    """The disjoint parts of a record's inclusive usage."""
+    n = {field: usage(record).get(field) or 0 for field in USAGE}
+    split = n["cache_write_5m_tokens"] + n["cache_write_1h_tokens"]
+    out = {"cache_read": n["cache_read_tokens"], "cache_write": n["cache_write_tokens"] - split,
+           "cache_write_5m": n["cache_write_5m_tokens"], "cache_write_1h": n["cache_write_1h_tokens"],
+           "audio_in": n["audio_input_tokens"], "image_in": n["image_input_tokens"], "reasoning": n["reasoning_tokens"],
+           "audio_out": n["audio_output_tokens"], "image_out": n["image_output_tokens"]}
+    outputs = ("reasoning", "audio_out", "image_out")
+    out["in_uncached"] = n["input_tokens"] - sum(v for k, v in out.items() if k not in outputs)
+    out["out_visible"] = n["output_tokens"] - sum(out[k] for k in outputs)
+    return out
+
+
+@functools.lru_cache(maxsize=None)
+def rates(provider, model, tier, input_tokens, at):
+    """{meter: price of one unit} that the agent's own book says, None when it has none."""
+    command = [str(BINARY), "prices", "lookup", "--provider", provider, "--model", model, "--at", at, "--input",
+               str(input_tokens), "--format", "json", *(["--tier", tier] if tier else [])]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        return None
+    return {line["meter"]: Decimal(line["price"]) / line["per"] for line in json.loads(run.stdout)["prices"]}
+
+
+def recompute(record):
+    """What the record must cost: the exact sum, rounded once, half to even, to 12 digits."""
+    at = record["start"][:10]
+    tier = record.get("service_tier")
+    for model in (record.get("response_model"), record.get("request_model")):
+        price = model and rates(record["provider"], model, None if tier in (None, "default", "standard") else tier,
+                                usage(record).get("input_tokens") or 0, at)
+        if price:
+            break
+    else:
+        return None
+    total = Decimal(0)
+    for bucket, quantity in buckets(record).items():
+        meter = next((name for name in BUCKET_METERS[bucket] if name in price), None)
+        if quantity and meter is None:
+            return None
+        total += quantity * price[meter] if quantity else 0
+    return total.quantize(Decimal("1e-12"), ROUND_HALF_EVEN)
+
+
+def expected_status(record):
+    if record.get("billable") is False:
+        return "not_billable"
+    if record.get("usage_source") == "none":
+        return "no_usage"
+    return "unpriced" if record["host"] == "llm.example.internal" else "priced"
+
+
+def costs(records):
+    """(problems, None, note) of the money in all records."""
+    problems, total, priced = [], Decimal(0), 0
+    for record in records:
+        cost, name = record.get("cost") or {}, f"{record.get('response_model')} {record.get('response_id')}"
+        status, amount = cost.get("status"), cost.get("amount")
+        if status != expected_status(record):
+            problems.append(f"{name}: price status {status!r}, expected {expected_status(record)!r}")
+        elif status != "priced":
+            if amount is not None:
+                problems.append(f"{name}: {status}, but costs {amount}")
+        else:
+            want = recompute(record)
+            if want is None or Decimal(amount) != want:
+                problems.append(f"{name}: costs {amount}, expected {want}")
+            elif want == 0 or not cost.get("price_version") or cost.get("currency") != "USD":
+                problems.append(f"{name}: {cost}")
+            total, priced = total + Decimal(amount), priced + 1
+    return problems, None, f"{priced} priced records, {total} USD in all"
+
+
+def settled_calls(agent, expected, seconds=15):
+    """Reads the ledger until it holds as many records as expected, or nothing has changed for two seconds."""
+    records, changed = agent.calls(), time.monotonic()
+    end = changed + seconds
+    while time.monotonic() < end:
+        if len(records) >= expected or time.monotonic() - changed > 4:
+            break
+        time.sleep(0.2)
+        newer = agent.calls()
+        if len(newer) != len(records):
+            changed = time.monotonic()
+        records = newer
+    return records

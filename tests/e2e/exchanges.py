@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reads tests/exchanges/*.json (or files of the corpus) and renders their bodies.
+
+As a program it writes them in the corpus' own schema, for tools that read that:
+    exchanges.py export OUT_DIR        OUT_DIR/<provider>/<id>.json
+"""
+import base64
+import json
+import pathlib
+import sys
+from urllib.parse import urlsplit
+
+HERE = pathlib.Path(__file__).resolve().parent
+FOLDER = HERE.parent / "exchanges"
+CORPUS = HERE.parents[2] / "shared" / "corpus"  # recordings of real clients, where the project has them beside it
+USAGE = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+         "cache_write_1h_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens",
+         "image_input_tokens", "image_output_tokens"]
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def sse(chunk):
+    """One element of response.chunks as the bytes of an SSE event."""
+    data = chunk["data"]
+    lines = b"event: " + chunk["event"].encode() + b"\n" if "event" in chunk else b""
+    return lines + b"data: " + (data.encode() if isinstance(data, str) else compact(data)) + b"\n\n"
+
+
+class Exchange:
+    def __init__(self, raw):
+        self.raw = raw
+        self.id = raw["id"]
+        self.expected = raw["expected"]
+        self.streaming = bool(raw["streaming"])
+        self.status = raw["response"]["status"]
+        self.method = raw["request"]["method"]
+        self.url = raw["request"]["url"]
+        split = urlsplit(self.url)
+        self.host, self.path = split.hostname, split.path
+        self.encoded = raw["response"].get("content_encoding_present")
+
+    def request_headers(self):
+        return [(name, value) for name, value in self.raw["request"]["headers"]]
+
+    def response_headers(self):
+        return [(name, value) for name, value in self.raw["response"]["headers"]]
+
+    def request_body(self):
+        request = self.raw["request"]
+        if request.get("body_b64"):
+            return base64.b64decode(request["body_b64"])
+        return compact(request["body"]) if request.get("body") is not None else b""
+
+    def response_parts(self):
+        """The response body as a list of (delay in seconds, bytes)."""
+        response = self.raw["response"]
+        if "chunks" in response:
+            return [(chunk["delay_ms"] / 1000, sse(chunk)) for chunk in response["chunks"]]
+        if response.get("body_b64"):
+            return [(0, base64.b64decode(response["body_b64"]))]
+        return [(0, compact(response["body"]) if response.get("body") is not None else b"")]
+
+    def response_body(self):
+        return b"".join(part for _, part in self.response_parts())
+
+    def ids(self):
+        """Strings that are unique per call at a real provider; the upstream makes them so. Not inside a recorded
+        body that is still compressed."""
+        found = [self.expected.get("response_id"), self.expected.get("request_id")]
+        return [] if self.encoded else [i for i in found if i]
+
+
+def numbered(ident, number):
+    """The id of call number (eight characters): at its end, where tests/exchanges has zeros."""
+    return ident[:-8] + number
+
+
+def load(folder=FOLDER):
+    """{id: Exchange} of every JSON file below folder."""
+    paths = sorted(pathlib.Path(folder).rglob("*.json"))
+    exchanges = [Exchange(json.loads(path.read_text())) for path in paths]
+    return {exchange.id: exchange for exchange in exchanges}
+
+
+def load_corpus():
+    """{id: Exchange} of the recorded calls that this project decodes, {} when there is no corpus."""
+    wanted = {"openai": ("chat_completions", "responses", "embeddings"), "anthropic": ("messages",)}
+    wanted["azure"] = wanted["openai"]
+    out = {}
+    for provider, apis in wanted.items():
+        folder = CORPUS / provider
+        for ident, exchange in (load(folder) if folder.is_dir() else {}).items():
+            if exchange.raw["api"] in apis and exchange.raw["request"].get("body_b64") and exchange.host:
+                out[ident] = exchange
+    return out
+
+
+def to_corpus(exchange):
+    """The same exchange in the schema of the corpus: bodies in base64."""
+    out = json.loads(json.dumps(exchange.raw))
+    out["request"].pop("body", None)
+    out["request"]["body_b64"] = base64.b64encode(exchange.request_body()).decode()
+    out["response"] = {"status": exchange.status, "headers": out["response"]["headers"],
+                       "body_b64": base64.b64encode(exchange.response_body()).decode(),
+                       "content_encoding_present": exchange.encoded}
+    return out
+
+
+def export(target):
+    for exchange in load().values():
+        path = pathlib.Path(target, exchange.raw["provider"], exchange.id + ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(to_corpus(exchange), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] != "export":
+        sys.exit(__doc__)
+    export(sys.argv[2])

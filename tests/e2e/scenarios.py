@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scenarios: each drives real clients against the upstream while the agent watches from outside.
+
+A scenario is a function of the bed and the exchanges. It returns nothing: what it called stands in the
+upstream's log, under the scenario's name, and run.py compares that with the ledger afterwards.
+"""
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+
+from bed import HERE, NODE_PATH, PYTHON, SHORT_CALL, VENV, Missing, cgroup2_root, finish, sh
+
+SCENARIOS = {}
+BEFORE = {}  # what a scenario has to start before the agent does
+PLAIN, STREAM, CACHE = "openai-chat-plain", "openai-chat-stream-usage", "anthropic-messages-stream-cache"
+
+
+def scenario(function):
+    SCENARIOS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def in_parallel(jobs, width=4):
+    with concurrent.futures.ThreadPoolExecutor(width) as workers:
+        for future in [workers.submit(*job) for job in jobs]:
+            future.result()
+
+
+def need(path, what):
+    if not path or not os.path.exists(path):
+        raise Missing(f"{what} is not here (tests/e2e/setup.sh)")
+
+
+def plain(bed, name, habit, exchange, count=1, options="", **wanted):
+    environment = bed.environment(name, f"t-{name}", options, comm=pathlib.Path(PYTHON).name, **wanted)
+    return bed.run([PYTHON, HERE / "clients" / "plain.py", habit, exchange, count], environment)
+
+
+def of(exchanges, *providers):
+    return [e for e in exchanges.values() if e.raw["provider"] in providers]
+
+
+@scenario
+def curl(bed, exchanges):
+    environment = bed.environment("curl", "t-curl", comm="curl")
+    in_parallel((bed.curl, exchange, environment) for exchange in exchanges.values())
+
+
+@scenario
+def curl_encodings(bed, exchanges):
+    jobs = []
+    for name in (PLAIN, STREAM, CACHE, "openai-responses-stream"):
+        for number, encoding in enumerate(("gzip", "deflate", "br", "zstd")):
+            options = f"encoding={encoding}; split=random:{number}; delay=0"
+            environment = bed.environment("curl-encodings", "t-enc", options)
+            jobs.append((bed.curl, exchanges[name], environment, "--compressed"))
+    if not VENV.exists():
+        raise Missing("brotli and zstandard are not here (tests/e2e/setup.sh)")
+    in_parallel(jobs)
+
+
+@scenario
+def curl_framings(bed, exchanges):
+    options = ["framing=close", "framing=trailers", "framing=chunked; split=1; delay=0", "pad=300000",
+               "pad=100000; encoding=gzip; framing=chunked; split=1000", "framing=close; encoding=gzip"]
+    in_parallel((bed.curl, exchanges[name], bed.environment("curl-framings", "t-fr", option), "--compressed")
+                for option in options for name in (PLAIN, "anthropic-messages-plain"))
+
+
+@scenario
+def expect_continue(bed, exchanges):
+    """curl asks before it sends a large body; the upstream says 100 first."""
+    body = bed.folder / "large.body"
+    document = exchanges[PLAIN].raw["request"]["body"] | {"metadata": {"blob": "x" * 3_000_000}}
+    body.write_text(json.dumps(document))
+    bed.curl(exchanges[PLAIN], bed.environment("expect-continue", "t-100", comm="curl"), "-H",
+             "Expect: 100-continue", body=body)
+    bed.curl(exchanges[PLAIN], bed.environment("expect-continue", "t-100", comm="curl"), "-H",
+             "Transfer-Encoding: chunked", body=body)
+
+
+def python_sdk(bed, exchanges, name, mode, providers):
+    need(VENV, "the Python venv")
+    ids = [e.id for e in of(exchanges, *providers)]
+    environment = bed.environment(name, f"t-{name}", comm=VENV.name)
+    bed.run([VENV, HERE / "clients" / "sdk_python.py", mode, *ids], environment)
+
+
+OPENAI = ("openai", "azure", "openai_compatible")
+
+
+@scenario
+def python_openai_sync(bed, exchanges):
+    python_sdk(bed, exchanges, "python-openai-sync", "sync", OPENAI)
+
+
+@scenario
+def python_openai_async(bed, exchanges):
+    python_sdk(bed, exchanges, "python-openai-async", "async", OPENAI)
+
+
+@scenario
+def python_anthropic_sync(bed, exchanges):
+    python_sdk(bed, exchanges, "python-anthropic-sync", "sync", ("anthropic",))
+
+
+@scenario
+def python_anthropic_async(bed, exchanges):
+    python_sdk(bed, exchanges, "python-anthropic-async", "async", ("anthropic",))
+
+
+@scenario
+def python_sdk_encodings(bed, exchanges):
+    need(VENV, "the Python venv")
+    for encoding in ("gzip", "br", "zstd"):
+        environment = bed.environment("python-sdk-encodings", "t-se", f"encoding={encoding}", comm=VENV.name)
+        # The Anthropic SDK does not offer zstd.
+        ids = [STREAM, PLAIN] + ([CACHE] if encoding != "zstd" else [])
+        bed.run([VENV, HERE / "clients" / "sdk_python.py", "sync", *ids], environment)
+
+
+def node_sdk(bed, exchanges, name, providers):
+    node = shutil.which("node")
+    need(node, "node")
+    need(NODE_PATH / "openai", "the Node SDKs")
+    ids = [e.id for e in of(exchanges, *providers)]
+    environment = bed.environment(name, f"t-{name}", comm="node")
+    bed.run([node, HERE / "clients" / "sdk_node.cjs", HERE.parent / "exchanges", *ids], environment)
+
+
+@scenario
+def node_openai(bed, exchanges):
+    node_sdk(bed, exchanges, "node-openai", OPENAI)
+
+
+@scenario
+def node_anthropic(bed, exchanges):
+    node_sdk(bed, exchanges, "node-anthropic", ("anthropic",))
+
+
+@scenario
+def forked_pool(bed, _):
+    plain(bed, "forked-pool", "pool", PLAIN, 4)
+
+
+@scenario
+def exit_after_call(bed, _):
+    in_parallel([(plain, bed, "exit-after-call", "one", name) for name in (PLAIN, STREAM, CACHE) * 2])
+
+
+@scenario
+def client_abort(bed, _):
+    for name in (STREAM, CACHE):
+        plain(bed, "client-abort", "abort", name, 400, "repeat=40; delay=20", abort=1)
+
+
+@scenario
+def upstream_cut(bed, exchanges):
+    """The upstream goes away in the middle of a stream; curl complains, and that is right."""
+    for name in (STREAM, CACHE):
+        environment = bed.environment("upstream-cut", "t-cut", "cut=4", comm="curl")
+        with contextlib.suppress(RuntimeError):
+            bed.curl(exchanges[name], environment)
+
+
+@scenario
+def keep_alive_50(bed, _):
+    plain(bed, "keep-alive-50", "keep-alive", PLAIN, 50)
+
+
+@scenario
+def streams_64(bed, _):
+    plain(bed, "streams-64", "parallel", STREAM, 64, "repeat=60; delay=10")
+
+
+@scenario
+def pipelined(bed, _):
+    plain(bed, "pipelined", "pipeline", PLAIN, 6)
+
+
+@scenario
+def chunked_upload(bed, _):
+    plain(bed, "chunked-upload", "chunked", "anthropic-messages-tools")
+
+
+@scenario
+def unrelated(bed, exchanges):
+    """Another host on the same machine: no record may come of it."""
+    plain(bed, "unrelated", "unrelated", PLAIN, 8)
+    environment = bed.environment("unrelated", "t-un")
+    bed.curl(exchanges[PLAIN], environment, url="https://unrelated.example.com/v1/chat/completions")
+
+
+def short_call(bed, name, *flags, **more):
+    finish(start_short_call(bed, name, *flags, **more))
+
+
+def start_short_call(bed, name, *flags, library=None, prefix=(), **wanted):
+    need(SHORT_CALL, "short_call")
+    environment = bed.environment(name, f"t-{name}", comm=SHORT_CALL.name, **wanted)
+    with_library = ["-l", library] if library else []
+    return bed.start([*prefix, SHORT_CALL, *flags, *with_library, "api.openai.com", "/v1/chat/completions",
+                      f"x-lt-exchange: {PLAIN}\r\n", '{"model":"gpt-4o-mini"}'], environment)
+
+
+@scenario
+def short_lived(bed, _):
+    """Processes that live some ten milliseconds, and are gone before anybody in user space can look at them."""
+    in_parallel([(short_call, bed, "short-lived")] * 20)
+
+
+def system_library(name):
+    for line in sh("ldconfig", "-p").stdout.splitlines():
+        if line.strip().startswith(name + " ") and "=>" in line:
+            return pathlib.Path(line.rpartition("=> ")[2])
+    raise Missing(f"no {name}")
+
+
+def library_copy(bed, name):
+    """A libssl that nobody on this host has mapped yet."""
+    folder = bed.folder / name
+    folder.mkdir()
+    source = system_library("libssl.so.3")
+    copy = folder / "libssl.so.3"
+    shutil.copy(source, copy)
+    # Another inode is enough for a new file; other bytes make sure that nothing keys on a checksum.
+    with copy.open("ab") as file:
+        file.write(name.encode())
+    return copy
+
+
+@scenario
+def new_library(bed, _):
+    """A private copy of libssl that is loaded when the process starts."""
+    short_call(bed, "new-library", "-a", 1500, library=library_copy(bed, "new-library"))
+
+
+@scenario
+def late_library(bed, _):
+    """A library that appears by dlopen long after the process was looked at."""
+    short_call(bed, "late-library", "-b", 1500, "-a", 1500, library=library_copy(bed, "late-library"))
+
+
+@scenario
+def deleted_library(bed, _):
+    """The file is gone from the disk when it is used: only the mapping leads to it."""
+    short_call(bed, "deleted-library", "-u", "-a", 1500, library=library_copy(bed, "deleted-library"))
+
+
+def start_early_process(bed):
+    return start_short_call(bed, "early-process", "-u", "-a", 4000, library=library_copy(bed, "early-process"))
+
+
+BEFORE["early-process"] = start_early_process
+
+
+@scenario
+def early_process(bed, _):
+    """It was there before the agent, with a library of its own whose file is gone since."""
+    finish(bed.early.pop("early-process"))
+
+
+@scenario
+def hidden_library(bed, _):
+    """The library lies on a file system that only the process's own mount namespace has."""
+    copy = library_copy(bed, "hidden-library")
+    mount = bed.folder / "hidden-mount"
+    mount.mkdir()
+    script = f'mount -t tmpfs none {mount} && cp {copy} {mount}/libssl.so.3 && exec "$@"'
+    short_call(bed, "hidden-library", "-a", 1500, library=mount / "libssl.so.3",
+               prefix=["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"])
+
+
+OVERLAY = """
+for n in 1 2; do
+    mkdir -p $T/o$n/u/etc $T/o$n/w $T/o$n/m
+    cp $T/hosts $T/o$n/u/etc/hosts
+    mkdir -p $T/o$n/u$T && cp -r $T/certs $T/openai-chat-plain.body $T/o$n/u$T/
+    mount -t overlay overlay -o lowerdir=/,upperdir=$T/o$n/u,workdir=$T/o$n/w $T/o$n/m
+    mount -t devtmpfs dev $T/o$n/m/dev 2>/dev/null || mount --bind /dev $T/o$n/m/dev
+done
+"""
+
+
+def overlays(bed, name):
+    """A folder with two overlay roots o1/m and o2/m over this host's own root, and the shell that mounts them."""
+    folder = bed.folder / name
+    folder.mkdir()
+    for item in ("certs", "hosts"):
+        (shutil.copytree if item == "certs" else shutil.copy)(bed.folder / item, folder / item)
+    return folder
+
+
+@scenario
+def overlay_twice(bed, exchanges):
+    """One image under two mounts: the library's inode is one, so every call is seen once."""
+    folder = overlays(bed, "overlay")
+    exchange = exchanges[PLAIN]
+    (folder / f"{PLAIN}.body").write_bytes(exchange.request_body())
+    environment = bed.environment("overlay-twice", "t-overlay") | {"T": str(folder)}
+    environment["CURL_CA_BUNDLE"] = str(folder / "certs" / "ca.pem")
+    calls = f"""
+for n in 1 2 1 2; do
+    chroot $T/o$n/m sh -c 'exec curl -sS -o /dev/null -H "x-lt-exchange: {PLAIN}" \
+        -H "content-type: application/json" -H "x-lt-want: $LT_WANT; pid=$$" \
+        --data-binary @{folder}/{PLAIN}.body {exchange.url}'
+done"""
+    bed.run(["unshare", "-m", "--propagation", "private", "sh", "-e", "-c", OVERLAY + calls], environment)
+
+
+def container_config(bundle, root, cgroup, arguments, environment):
+    sh("runc", "spec", "--bundle", bundle)
+    path = bundle / "config.json"
+    config = json.loads(path.read_text())
+    config["root"] = {"path": str(root), "readonly": False}
+    config["process"] |= {"terminal": False, "args": arguments, "rlimits": [], "cwd": "/",
+                          "env": [f"{key}={value}" for key, value in environment.items()]}
+    config["linux"]["cgroupsPath"] = cgroup
+    config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] not in ("network", "cgroup")]
+    path.write_text(json.dumps(config))
+
+
+def remove_cgroups(name):
+    """Empty cgroup folders below name, deepest first, in every hierarchy."""
+    roots = [pathlib.Path(line.split()[1]) for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+             if line.split()[2] in ("cgroup", "cgroup2")]
+    for root in roots:
+        for folder in sorted(root.glob(f"{name}/**/"), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@scenario
+def containers(bed, exchanges):
+    """Two containers of one image, in cgroups named as a kubelet with the systemd driver names them."""
+    if not shutil.which("runc", path=os.environ["PATH"] + ":/usr/sbin"):
+        raise Missing("runc is not here")
+    folder = overlays(bed, "containers")
+    exchange = exchanges[PLAIN]
+    (folder / f"{PLAIN}.body").write_bytes(exchange.request_body())
+    slice_name = "kubepods.slice"
+    bed.cleanups.append(lambda: remove_cgroups(slice_name))
+    script = OVERLAY
+    for number in (1, 2):
+        container = f"{number}e2e".encode().hex().ljust(64, "0")[:64]
+        pod = f"1c0ffee{number}_0000_4000_8000_00000000000{number}"
+        cgroup = (f"/{slice_name}/kubepods-burstable.slice/kubepods-burstable-pod{pod}.slice/"
+                  f"cri-containerd-{container}.scope")
+        environment = bed.environment("containers", None, expect_tenant="in-a-pod", container=container,
+                                      runtime="containerd", comm="curl")
+        environment["CURL_CA_BUNDLE"] = str(folder / "certs" / "ca.pem")
+        bundle = folder / f"bundle{number}"
+        bundle.mkdir()
+        command = ["curl", "-sS", "-o", "/dev/null", "-H", f"x-lt-exchange: {PLAIN}", "-H",
+                   "content-type: application/json", "-H", f"x-lt-want: {environment['LT_WANT']}", "--data-binary",
+                   f"@{folder}/{PLAIN}.body", exchange.url]
+        container_config(bundle, folder / f"o{number}" / "m", cgroup, command, environment)
+        script += f"runc --root $T/runc run --bundle $T/bundle{number} lt-e2e-{os.getpid()}-{number} </dev/null\n"
+    bed.run(["unshare", "-m", "--propagation", "private", "sh", "-e", "-c", script],
+            {"PATH": os.environ["PATH"] + ":/usr/sbin", "T": str(folder)})
+
+
+@scenario
+def tenants(bed, exchanges):
+    for tenant in ("acme", "globex", "initech"):
+        bed.curl(exchanges[PLAIN], bed.environment("tenants", tenant, comm="curl"))
+    bed.curl(exchanges[PLAIN], bed.environment("tenants", None, comm="curl"))
+
+
+@scenario
+def unit(bed, exchanges):
+    """No variable, but a systemd unit that a rule knows."""
+    folder = cgroup2_root() / "system.slice" / "lt-billing.service"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def remove():
+        for path in (folder, folder.parent):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+    bed.cleanups.append(remove)
+    environment = bed.environment("unit", None, expect_tenant="finance", team="billing", comm="curl")
+    bed.curl(exchanges[CACHE], environment, prefix=(f"echo $$ > {folder}/cgroup.procs;",))
+
+
+@scenario
+def corpus(bed, _):
+    """The recordings of real traffic that lie beside the project, once through the wire."""
+    if not bed.corpus:
+        raise Missing("no ../shared/corpus beside this checkout")
+    environment = bed.environment("corpus", "t-corpus", comm=pathlib.Path(PYTHON).name)
+    bed.run([PYTHON, HERE / "clients" / "plain.py", "recorded", *bed.corpus], environment)

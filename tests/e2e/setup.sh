@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the clients of the live tests under build/: a venv, a node_modules and one small C program.
+# Quick when all is there already. Needs the network the first time; without it the scenarios that miss a
+# client are skipped by run.py, each with its reason.
+set -eu
+cd "$(dirname "$0")/../.."
+# The distribution's own interpreter: it stays inside a container's root, a version manager's may not.
+python=/usr/bin/python3
+[ -x "$python" ] || python=$(command -v python3)
+
+fresh() { # FILE STAMP: nothing to do
+	[ -f "$2" ] && cmp -s "$1" "$2"
+}
+
+if ! fresh tests/e2e/requirements.txt build/venv/requirements.stamp; then
+	echo "  VENV     build/venv"
+	"$python" -m venv --clear build/venv
+	build/venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
+	cp tests/e2e/requirements.txt build/venv/requirements.stamp
+fi
+
+if command -v npm >/dev/null && ! fresh tests/e2e/package.json build/node/package.json.stamp; then
+	echo "  NPM      build/node"
+	mkdir -p build/node
+	cp tests/e2e/package.json build/node/package.json
+	(cd build/node && npm install --silent --no-audit --no-fund --no-package-lock)
+	cp tests/e2e/package.json build/node/package.json.stamp
+fi
+
+source=tests/e2e/clients/short_call.c
+if [ ! -x build/e2e/short_call ] || [ -n "$(find $source -newer build/e2e/short_call)" ]; then
+	echo "  CC       build/e2e/short_call"
+	mkdir -p build/e2e
+	"${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror $source -ldl \
+		-o build/e2e/short_call
+fi

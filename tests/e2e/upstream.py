@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A TLS server that stands in for the providers: it answers with tests/exchanges, HTTP/1.1 only.
+
+usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus]
+
+Which exchange: the request header `x-lt-exchange: ID`, else host + path + model + stream of the request.
+The same header can carry options: `x-lt-exchange: ID; encoding=br; split=7`
+
+    encoding=gzip|deflate|br|zstd   content-encoding, flushed after every part of a stream
+    split=N | split=random:SEED     cut the encoded body every N bytes, or at random places
+    delay=MS                        wait so long before every part, instead of what the exchange says
+    framing=length|chunked|trailers|close
+    pad=N                           N blanks in front of a JSON body, to make it long
+    cut=N                           close the connection after N parts of the body
+    repeat=N                        send the middle parts of a stream N times, to make it long
+
+Ids of responses and requests are made unique per call: their last eight characters count the calls.
+Every request becomes one line of JSON in the log, with the test's own labels from `x-lt-want: a=b; c=d`.
+Anything that no exchange fits (another host, say) gets a small JSON document.
+"""
+import argparse
+import asyncio
+import contextlib
+import json
+import pathlib
+import random
+import ssl
+import sys
+import time
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from exchanges import load, load_corpus, numbered  # noqa: E402
+
+MAX_BODY = 64 << 20
+OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
+SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
+
+
+def labels(text):
+    """'ID; a=b; c' -> ('ID', {'a': 'b', 'c': ''})"""
+    head, *rest = [part.strip() for part in (text or "").split(";")]
+    if "=" in head:
+        rest, head = [head, *rest], ""
+    return head, {key: value for key, _, value in (part.partition("=") for part in rest if part)}
+
+
+class Plain:
+    def part(self, data):
+        return data
+
+    def end(self):
+        return b""
+
+
+class Zlib:
+    def __init__(self, wbits):
+        self.state = zlib.compressobj(6, zlib.DEFLATED, wbits)
+
+    def part(self, data):
+        return self.state.compress(data) + self.state.flush(zlib.Z_SYNC_FLUSH)
+
+    def end(self):
+        return self.state.flush()
+
+
+class Brotli:
+    def __init__(self):
+        import brotli
+        self.state = brotli.Compressor(quality=5)
+
+    def part(self, data):
+        return self.state.process(data) + self.state.flush()
+
+    def end(self):
+        return self.state.finish()
+
+
+class Zstd:
+    def __init__(self):
+        import zstandard
+        self.block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+        self.state = zstandard.ZstdCompressor().compressobj()
+
+    def part(self, data):
+        return self.state.compress(data) + self.state.flush(self.block)
+
+    def end(self):
+        return self.state.flush()
+
+
+ENCODERS = {"": Plain, "identity": Plain, "gzip": lambda: Zlib(31), "deflate": lambda: Zlib(15), "br": Brotli,
+            "zstd": Zstd}
+
+
+def split(parts, how):
+    """Cuts [(delay, bytes)] into smaller pieces; the delay stays with the first piece."""
+    if not how:
+        return [part for part in parts if part[1]]
+    rng = random.Random(int(how.partition(":")[2] or 0)) if how.startswith("random") else None
+    out = []
+    for delay, data in parts:
+        at = 0
+        while at < len(data):
+            size = rng.choice((1, 2, 3, 17, 300, 5000)) if rng else int(how)
+            out.append((delay if at == 0 else 0, data[at:at + size]))
+            at += size
+    return out
+
+
+class Request:
+    def __init__(self, line, headers, body):
+        self.method, self.target, self.version = line.split(" ", 2)
+        self.headers, self.body = headers, body
+
+    @property
+    def host(self):
+        return self.headers.get("host", "").partition(":")[0]
+
+    def json(self):
+        with contextlib.suppress(ValueError):
+            document = json.loads(self.body)
+            if isinstance(document, dict):
+                return document
+        return {}
+
+
+async def read_chunked(reader):
+    body = b""
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        if size == 0:
+            while (await reader.readline()).strip():
+                pass
+            return body
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+        if len(body) > MAX_BODY:
+            raise ValueError("request too large")
+
+
+async def read_request(reader, writer):
+    """The next request of the connection, None at its end."""
+    line = (await reader.readline()).decode("latin-1").strip()
+    if not line:
+        return None
+    headers = {}
+    while field := (await reader.readline()).decode("latin-1").strip():
+        name, _, value = field.partition(":")
+        headers[name.lower()] = value.strip()
+    if headers.get("expect", "").lower() == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await writer.drain()
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        body = await read_chunked(reader)
+    else:
+        body = await reader.readexactly(min(int(headers.get("content-length") or 0), MAX_BODY))
+    return Request(line, headers, body)
+
+
+class Upstream:
+    def __init__(self, exchanges, log):
+        self.exchanges, self.log = exchanges, log
+        self.calls = self.connections = 0
+
+    def choose(self, request):
+        name, options = labels(request.headers.get("x-lt-exchange"))
+        if name:
+            return self.exchanges.get(name), options
+        document, path = request.json(), request.target.partition("?")[0]
+        asked = (request.host, path, request.method)
+        fits = [e for e in self.exchanges.values() if (e.host, e.path, e.method) == asked]
+        want = (document.get("model"), bool(document.get("stream")))
+
+        def rank(exchange):
+            body = exchange.raw["request"].get("body") or {}
+            return (body.get("model") == want[0], exchange.streaming == want[1], exchange.status < 400)
+
+        return max(fits, key=rank, default=None), options
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        connection, order = self.connections, 0
+        port = writer.get_extra_info("peername")[1]
+        # A client that goes away in the middle of something is part of the test.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, ValueError):
+            while request := await read_request(reader, writer):
+                order += 1
+                row = {"connection": connection, "port": port, "order": order, "host": request.host,
+                       "method": request.method, "target": request.target.partition("?")[0], "exchange": None,
+                       "sent_all": False, "request_bytes": len(request.body), "at": time.time()}
+                if not await self.answer(request, writer, row):
+                    break
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
+            await writer.wait_closed()
+
+    async def answer(self, request, writer, row):
+        self.calls += 1
+        row["want"] = labels(request.headers.get("x-lt-want"))[1]
+        exchange, options = self.choose(request)
+        number = f"{self.calls:08x}"
+        try:
+            if exchange is None:
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+                             % (len(OTHER), OTHER))
+                await writer.drain()
+                more = True
+            else:
+                row |= {"exchange": exchange.id, "options": options}
+                for key in ("response_id", "request_id"):
+                    value = exchange.expected.get(key)
+                    row[key] = numbered(value, number) if value in exchange.ids() else value
+                more = await self.send(exchange, options, number, request, writer, row)
+            row["sent_all"] = not row.get("cut")
+        finally:
+            self.log.write(json.dumps(row) + "\n")
+            self.log.flush()
+        return more and request.headers.get("connection", "").lower() != "close"
+
+    def body(self, exchange, options, number):
+        parts = exchange.response_parts()
+        if "repeat" in options and len(parts) > 4:
+            middle = [part for part in parts if b'"delta"' in part[1] and b"usage" not in part[1]][1:2]
+            parts[2:2] = middle * int(options["repeat"])
+        if "pad" in options:
+            parts[0] = (parts[0][0], b"{" + b" " * int(options["pad"]) + parts[0][1][1:])
+        if "delay" in options:
+            parts = [(float(options["delay"]) / 1000, data) for _, data in parts]
+        for text in exchange.ids():
+            old, new = text.encode(), numbered(text, number).encode()
+            parts = [(delay, data.replace(old, new)) for delay, data in parts]
+        encoder = ENCODERS[options.get("encoding", "")]()
+        parts = [(delay, encoder.part(data)) for delay, data in parts] + [(0, encoder.end())]
+        return split(parts, options.get("split"))
+
+    async def send(self, exchange, options, number, request, writer, row):
+        parts = self.body(exchange, options, number)
+        framing = options.get("framing") or ("chunked" if exchange.streaming or "split" in options else "length")
+        head = [f"HTTP/1.1 {exchange.status} {'OK' if exchange.status < 400 else 'Failed'}"]
+        for name, value in exchange.response_headers():
+            if name.lower() not in SKIPPED_HEADERS and not name.startswith(":"):
+                head.append(f"{name}: {value}")
+        encoding = options.get("encoding") or exchange.encoded
+        if encoding:
+            head.append(f"Content-Encoding: {encoding}")
+        if framing == "length":
+            head.append(f"Content-Length: {sum(len(data) for _, data in parts)}")
+        elif framing == "close":
+            head.append("Connection: close")
+        else:
+            head += ["Transfer-Encoding: chunked"] + (["Trailer: x-lt-checked"] if framing == "trailers" else [])
+        text = "\r\n".join(head)
+        for old in exchange.ids():
+            text = text.replace(old, numbered(old, number))
+        writer.write(text.encode("latin-1", "replace") + b"\r\n\r\n")
+        if request.method == "HEAD":
+            await writer.drain()
+            return True
+        cut = int(options.get("cut", -1))
+        for done, (delay, data) in enumerate(parts):
+            if done == cut:
+                row["cut"] = True
+                return False
+            if delay:
+                await writer.drain()
+                await asyncio.sleep(delay)
+            writer.write(data if framing in ("length", "close") else b"%x\r\n%s\r\n" % (len(data), data))
+            await writer.drain()
+        if framing == "chunked":
+            writer.write(b"0\r\n\r\n")
+        elif framing == "trailers":
+            writer.write(b"0\r\nx-lt-checked: yes\r\n\r\n")
+        await writer.drain()
+        return framing != "close"
+
+
+async def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--certs", type=pathlib.Path, required=True)
+    parser.add_argument("--log", type=pathlib.Path, required=True)
+    parser.add_argument("--port", type=int, default=443)
+    parser.add_argument("--corpus", action="store_true", help="answer with the recordings too, by their id")
+    args = parser.parse_args()
+    exchanges = load() | (load_corpus() if args.corpus else {})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
+    context.set_alpn_protocols(["http/1.1"])
+    upstream = Upstream(exchanges, args.log.open("a"))
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=context, backlog=512)
+    print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

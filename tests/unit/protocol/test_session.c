@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/protocol/session.h"
+
+#include "tests/unit/protocol/trace.h"
+#include "userspace/base/alloc.h"
+#include "userspace/base/counter.h"
+
+#define GET	  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_HEAD  "GET /head HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_NEVER "GET /never HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_NONE  "GET /none HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK_2	  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define PREFACE	  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+static struct trace trace;
+static struct lt_sessions *sessions;
+static struct lt_stream_sink sink;
+static struct lt_conn conn;
+static void *user;
+static enum lt_verdict verdict;
+static unsigned verdicts;
+static uint64_t now;
+
+static void on_verdict(void *arg, const struct lt_conn *c, enum lt_verdict v)
+{
+	assert_ptr_equal(arg, &trace);
+	assert_ptr_equal(c, &conn);
+	assert_int_not_equal(v, verdict);
+	verdict = v;
+	verdicts++;
+}
+
+static int set_up(void **state)
+{
+	struct lt_exchange_sink inner = trace_sink(&trace);
+	struct lt_verdict_sink verdict_sink = {.arg = &trace, .set = on_verdict};
+
+	(void)state;
+	memset(&trace, 0, sizeof(trace));
+	verdict = LT_VERDICT_PROBE;
+	verdicts = 0;
+	now = 0;
+	assert_int_equal(lt_sessions_new(&inner, &verdict_sink, &sessions), 0);
+	sink = lt_sessions_sink(sessions);
+	sink.open(sink.arg, &conn, &user);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sink.close(sink.arg, user, ++now, LT_CLOSE_FREED);
+	assert_int_equal(trace.open, 0);
+	assert_null(lt_sessions_free(sessions));
+	return 0;
+}
+
+static void bytes(enum lt_dir dir, const char *text)
+{
+	sink.bytes(sink.arg, user, dir, ++now, lt_bytes_str(text));
+}
+
+#define W(text) bytes(LT_DIR_WRITE, text)
+#define R(text) bytes(LT_DIR_READ, text)
+
+static void a_client_of_interest_is_followed(void **state)
+{
+	(void)state;
+	W(GET);
+	assert_int_equal(verdict, LT_VERDICT_FULL);
+	R(OK_2);
+	W(GET);
+	R(OK_2);
+	assert_int_equal(verdicts, 1);
+	assert_non_null(strstr(trace.text, "<1 ok\nEND1 complete 0/2\n"));
+}
+
+static void an_exchange_of_no_interest_still_needs_its_framing(void **state)
+{
+	(void)state;
+	W(GET_NONE);
+	assert_int_equal(verdict, LT_VERDICT_FULL);
+}
+
+static void heads_need_heads_only_until_a_body_is_wanted(void **state)
+{
+	(void)state;
+	W(GET_HEAD);
+	assert_int_equal(verdict, LT_VERDICT_HEAD);
+	R(OK_2);
+	W(GET_NONE);
+	R(OK_2);
+	assert_int_equal(verdict, LT_VERDICT_HEAD);
+	W(GET);
+	assert_int_equal(verdict, LT_VERDICT_FULL);
+	R(OK_2);
+	W(GET_HEAD);
+	assert_int_equal(verdict, LT_VERDICT_FULL);
+}
+
+static void a_client_of_no_interest_is_ignored(void **state)
+{
+	(void)state;
+	W(GET_NEVER);
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	R(OK_2);
+	W(GET);
+	assert_string_equal(trace.text, "REQ0 GET /never [h]:0 1\nEND0 no-response 0/0\n");
+}
+
+static void a_server_is_ignored(void **state)
+{
+	(void)state;
+	R(GET);
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	W(OK_2);
+	assert_string_equal(trace.text, "");
+}
+
+static void a_server_joined_in_the_middle_is_ignored(void **state)
+{
+	(void)state;
+	W(OK_2);
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+}
+
+static void http2_is_ignored_and_counted(void **state)
+{
+	uint64_t before = lt_counter_get(LT_C_HTTP2_CONNECTIONS);
+
+	(void)state;
+	W("PRI * H");
+	assert_int_equal(verdict, LT_VERDICT_PROBE);
+	W(&PREFACE[7]);
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	assert_int_equal(lt_counter_get(LT_C_HTTP2_CONNECTIONS), before + 1);
+}
+
+static void a_request_cut_in_its_first_bytes_is_recognised(void **state)
+{
+	static const char request[] = GET;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(request) - 1; i++)
+		sink.bytes(sink.arg, user, LT_DIR_WRITE, ++now, lt_bytes(request + i, 1));
+	R(OK_2);
+	assert_string_equal(trace.text, "REQ0 GET /a [h]:0 1\nRESP0 200 1\n<0 ok\n"
+					"END0 complete 0/2\n");
+}
+
+static void joined_in_the_middle_it_waits_for_a_request(void **state)
+{
+	(void)state;
+	R("data: {}\n\n");
+	W("the rest of a body");
+	R("HTTP/1.1 200 OK\r\nContent-Le"); /* the end of something that we did not see begin */
+	W(GET);
+	R(OK_2);
+	assert_int_equal(verdict, LT_VERDICT_FULL);
+	assert_string_equal(trace.text, "REQ0 GET /a [h]:0 1\nRESP0 200 1\n<0 ok\n"
+					"END0 complete 0/2\n");
+}
+
+static void what_never_begins_is_given_up(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		W("\x01\x02 mqtt or so");
+	assert_int_equal(verdict, LT_VERDICT_PROBE);
+	W("\x01\x02 mqtt or so");
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+}
+
+static void broken_bytes_are_ignored_and_counted(void **state)
+{
+	uint64_t before = lt_counter_get(LT_C_PARSE_ERRORS);
+
+	(void)state;
+	W("GET / HTTP/1.1\r\nA : b\r\n\r\n");
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	assert_int_equal(lt_counter_get(LT_C_PARSE_ERRORS), before + 1);
+	W(GET);
+	assert_string_equal(trace.text, "");
+}
+
+static void an_upgraded_connection_is_ignored(void **state)
+{
+	(void)state;
+	W(GET);
+	R("HTTP/1.1 101 Switching Protocols\r\n\r\n\x81");
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	assert_string_equal(trace.text, "REQ0 GET /a [h]:0 1\nRESP0 101 0\nEND0 upgraded 0/0\n");
+}
+
+static void holes_are_counted_where_bytes_matter(void **state)
+{
+	uint64_t gaps = lt_counter_get(LT_C_STREAM_GAPS);
+	uint64_t lost = lt_counter_get(LT_C_STREAM_GAP_BYTES);
+
+	(void)state;
+	sink.gap(sink.arg, user, LT_DIR_WRITE, ++now, 5);
+	assert_int_equal(lt_counter_get(LT_C_STREAM_GAPS), gaps);
+	W(GET);
+	sink.gap(sink.arg, user, LT_DIR_READ, ++now, 70);
+	assert_int_equal(lt_counter_get(LT_C_STREAM_GAPS), gaps + 1);
+	assert_int_equal(lt_counter_get(LT_C_STREAM_GAP_BYTES), lost + 70);
+	R("not the start of anything");
+	W(GET_NEVER);
+	sink.gap(sink.arg, user, LT_DIR_READ, ++now, 70);
+	assert_int_equal(lt_counter_get(LT_C_STREAM_GAPS), gaps + 1);
+}
+
+static void bytes_left_out_under_head_are_no_holes(void **state)
+{
+	uint64_t gaps = lt_counter_get(LT_C_STREAM_GAPS);
+
+	(void)state;
+	W(GET_HEAD);
+	R("HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\nok");
+	sink.gap(sink.arg, user, LT_DIR_READ, ++now, 1998);
+	assert_int_equal(lt_counter_get(LT_C_STREAM_GAPS), gaps);
+	assert_non_null(strstr(trace.text, "END0 complete 0/2\n"));
+}
+
+static void without_memory_a_connection_is_passed_by(void **state)
+{
+	void *other = &trace;
+
+	(void)state;
+	lt_alloc_fail_at(1);
+	sink.open(sink.arg, &conn, &other);
+	lt_alloc_fail_at(0);
+	assert_null(other);
+	sink.bytes(sink.arg, other, LT_DIR_WRITE, ++now, lt_bytes_str(GET));
+	sink.gap(sink.arg, other, LT_DIR_WRITE, ++now, 1);
+	sink.close(sink.arg, other, ++now, LT_CLOSE_FREED);
+	lt_alloc_fail_at(1);
+	W(GET);
+	lt_alloc_fail_at(0);
+	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_client_of_interest_is_followed),
+		TEST(an_exchange_of_no_interest_still_needs_its_framing),
+		TEST(heads_need_heads_only_until_a_body_is_wanted),
+		TEST(a_client_of_no_interest_is_ignored),
+		TEST(a_server_is_ignored),
+		TEST(a_server_joined_in_the_middle_is_ignored),
+		TEST(http2_is_ignored_and_counted),
+		TEST(a_request_cut_in_its_first_bytes_is_recognised),
+		TEST(joined_in_the_middle_it_waits_for_a_request),
+		TEST(what_never_begins_is_given_up),
+		TEST(broken_bytes_are_ignored_and_counted),
+		TEST(an_upgraded_connection_is_ignored),
+		TEST(holes_are_counted_where_bytes_matter),
+		TEST(bytes_left_out_under_head_are_no_holes),
+		TEST(without_memory_a_connection_is_passed_by),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

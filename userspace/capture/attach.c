@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Plan -> links. A file is named by /proc/self/fd/N of the descriptor that was examined, so what is attached is what was looked
+ * at: mount namespaces, deleted and replaced files do not matter.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "userspace/base/alloc.h"
+#include "userspace/capture/internal.h"
+
+struct lt_attachment {
+	int multi[2];                               /* entry and return link, -1: none */
+	struct bpf_link *links[2 * LT_PROBES_MAX]; /* perf events */
+	size_t count;
+};
+
+LT_DEFINE_FREEP(lt_attachment_free, struct lt_attachment)
+
+struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
+{
+	if (!a)
+		return NULL;
+	lt_closep(&a->multi[0]);
+	lt_closep(&a->multi[1]);
+	for (size_t i = 0; i < a->count; i++)
+		bpf_link__destroy(a->links[i]);
+	lt_free(a);
+	return NULL;
+}
+
+static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_hook hook)
+{
+	struct bpf_program *const plain[LT_HOOK_COUNT] = {
+		[LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_read,
+		[LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_write,
+		[LT_HOOK_READ_EX] = c->skeleton->progs.lt_ssl_enter_read_ex,
+		[LT_HOOK_WRITE_EX] = c->skeleton->progs.lt_ssl_enter_write_ex,
+		[LT_HOOK_WRITE_EX2] = c->skeleton->progs.lt_ssl_enter_write_ex2,
+		[LT_HOOK_FREE] = c->skeleton->progs.lt_ssl_enter_free,
+		[LT_HOOK_CLEAR] = c->skeleton->progs.lt_ssl_enter_clear,
+		[LT_HOOK_SHUTDOWN] = c->skeleton->progs.lt_ssl_enter_shutdown,
+		[LT_HOOK_CTRL] = c->skeleton->progs.lt_ssl_enter_ctrl,
+		[LT_HOOK_SET_FD] = c->skeleton->progs.lt_ssl_enter_set_fd,
+		[LT_HOOK_SET_BIO] = c->skeleton->progs.lt_ssl_enter_set_bio,
+		[LT_HOOK_SET_RBIO] = c->skeleton->progs.lt_ssl_enter_set_rbio,
+	};
+
+	if (c->floor)
+		return c->skeleton->progs.lt_floor_enter;
+	return c->way == LT_ATTACH_PLAIN ? plain[hook] : c->skeleton->progs.lt_ssl_enter;
+}
+
+static struct bpf_program *return_program(const struct lt_capture *c)
+{
+	if (c->floor)
+		return c->skeleton->progs.lt_floor_leave;
+	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
+}
+
+static int attach_multi(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
+			struct lt_attachment *a)
+{
+	uint64_t offsets[LT_PROBES_MAX], cookies[LT_PROBES_MAX];
+	size_t count = 0;
+
+	/* The return link first: a call that enters in between has no entry and is left out, not half seen. */
+	for (unsigned i = 0; i < plan->count; i++) {
+		if (!lt_hook_returns(plan->probes[i].hook))
+			continue;
+		offsets[count] = plan->probes[i].offset;
+		cookies[count++] = plan->probes[i].hook;
+	}
+	a->multi[1] = lt_uprobe_multi_link(bpf_program__fd(return_program(c)), path, offsets, cookies,
+					   count, true);
+	if (a->multi[1] < 0)
+		return a->multi[1];
+	for (count = 0; count < plan->count; count++) {
+		offsets[count] = plan->probes[count].offset;
+		cookies[count] = plan->probes[count].hook;
+	}
+	a->multi[0] = lt_uprobe_multi_link(bpf_program__fd(entry_program(c, LT_HOOK_READ)), path,
+					   offsets, cookies, count, false);
+	return a->multi[0] < 0 ? a->multi[0] : 0;
+}
+
+static int attach_one(struct lt_attachment *a, struct bpf_program *program, const char *path,
+		      const struct lt_probe *probe, bool returning)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = returning, .bpf_cookie = probe->hook);
+	struct bpf_link *link;
+
+	link = bpf_program__attach_uprobe_opts(program, -1, path, probe->offset, &opts);
+	if (!link)
+		return -errno;
+	a->links[a->count++] = link;
+	return 0;
+}
+
+static int attach_perf(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
+		       struct lt_attachment *a)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < plan->count && r == 0; i++) {
+		const struct lt_probe *probe = &plan->probes[i];
+
+		if (lt_hook_returns(probe->hook))
+			r = attach_one(a, return_program(c), path, probe, true);
+		if (r == 0 && entry_program(c, probe->hook))
+			r = attach_one(a, entry_program(c, probe->hook), path, probe, false);
+	}
+	return r;
+}
+
+int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *plan,
+		      struct lt_attachment **ret)
+{
+	lt_defer(lt_attachment_freep) struct lt_attachment *a = lt_calloc(1, sizeof(*a));
+	char path[32];
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->multi[0] = -1;
+	a->multi[1] = -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (c->way == LT_ATTACH_MULTI)
+		r = attach_multi(c, path, plan, a);
+	else
+		r = attach_perf(c, path, plan, a);
+	if (r < 0)
+		return r;
+	*ret = lt_take(a);
+	return 0;
+}

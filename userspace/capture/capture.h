@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernel -> chunks: loads the BPF programs, attaches them, drains the ring buffer. With attach.c and features.c the only
+ * libbpf user.
+ */
+#pragma once
+
+#include "collectors/collector.h"
+#include "userspace/base/problem.h"
+#include "userspace/capture/chunk.h"
+
+/* How uprobes are attached; AUTO takes the best that the kernel has. */
+enum lt_attach_way {
+	LT_ATTACH_AUTO,
+	LT_ATTACH_MULTI,  /* uprobe_multi link (6.6): one link for all functions of a file */
+	LT_ATTACH_COOKIE, /* perf events with cookies (5.15) */
+	LT_ATTACH_PLAIN,  /* perf events, one program for each function */
+};
+
+/* "auto" | "multi" | "cookie" | "plain"; -EINVAL */
+LT_MUST_CHECK int lt_attach_way_parse(const char *text, enum lt_attach_way *ret);
+const char *lt_attach_way_name(enum lt_attach_way way);
+
+struct lt_capture_opts {
+	uint32_t ring_bytes; /* power of two; 0: 8 MiB */
+	enum lt_attach_way way;
+	bool floor; /* attach empty programs instead: the floor that benchmarks compare with */
+};
+
+struct lt_capture;
+struct lt_attachment;
+
+/*
+ * Needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN below 6.6). @problem says what is missing and what to do.
+ * The caller ends *ret with lt_capture_free.
+ */
+LT_MUST_CHECK int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
+				  struct lt_problem *problem);
+/* Detaches and unloads everything; attachments must be freed before. */
+struct lt_capture *lt_capture_free(struct lt_capture *c);
+LT_DEFINE_FREEP(lt_capture_free, struct lt_capture)
+
+/*
+ * Attaches @plan to the file behind @fd (stays the caller's), for all processes. Any thread. -EPERM, -EACCES: privilege; else as the
+ * kernel says.
+ */
+LT_MUST_CHECK int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *plan,
+				    struct lt_attachment **ret);
+struct lt_attachment *lt_attachment_free(struct lt_attachment *a);
+
+/* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is there. Events, or -errno. */
+LT_MUST_CHECK int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink,
+				  int timeout_ms);
+/* Thread: drain. A plain store into the kernel's verdict table. */
+void lt_capture_set_verdict(struct lt_capture *c, const struct lt_conn *conn,
+			    enum lt_verdict verdict);
+/* Takes over what the kernel counted since the last time. Any one thread. */
+void lt_capture_read_counters(struct lt_capture *c);
+enum lt_attach_way lt_capture_way(const struct lt_capture *c);

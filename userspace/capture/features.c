@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/capture/features.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/capture/map_watch.h"
+#include "userspace/capture/uprobe_multi.h"
+
+/* Loads "return 0", or "call @helper" before it. A file descriptor or negative errno. */
+static int load_tiny(int helper, unsigned attach_type)
+{
+	struct bpf_insn plain[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct bpf_insn calling[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = helper},
+		plain[0],
+		plain[1],
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
+	int fd;
+
+	fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "lt_probe", "GPL", helper ? calling : plain,
+			   helper ? LT_COUNT(calling) : LT_COUNT(plain), &opts);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool loads(int helper)
+{
+	lt_defer(lt_closep) int fd = load_tiny(helper, 0);
+
+	/* A kernel that knows the helper may still refuse its arguments, but not as unknown (-EINVAL). */
+	return fd >= 0 || fd == -EACCES;
+}
+
+/* Links a program that does nothing to a place in our own binary. */
+static bool multi_works(void)
+{
+	lt_defer(lt_closep) int prog = load_tiny(0, LT_BPF_TRACE_UPROBE_MULTI);
+	lt_defer(lt_closep) int link = -1;
+	uint64_t offset = 0, cookie = 1; /* the ELF header: never executed */
+
+	if (prog < 0)
+		return false;
+	link = lt_uprobe_multi_link(prog, "/proc/self/exe", &offset, &cookie, 1, false);
+	return link >= 0;
+}
+
+static bool has_preempt_guard(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found;
+
+	if (!btf)
+		return false;
+	found = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+	btf__free(btf);
+	return found;
+}
+
+static bool map_files_open(void)
+{
+	char path[sizeof("/proc/self/map_files/") + sizeof(((struct dirent *)0)->d_name)];
+	DIR *dir = opendir("/proc/self/map_files");
+	struct dirent *entry;
+	bool works = false;
+
+	if (!dir)
+		return false;
+	while (!works && (entry = readdir(dir))) {
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/map_files/%s", entry->d_name);
+		file = fopen(path, "re");
+		works = file != NULL;
+		if (file)
+			fclose(file);
+	}
+	closedir(dir);
+	return works;
+}
+
+static bool mmap_events_work(void)
+{
+	struct lt_map_watch *watch;
+
+	if (lt_map_watch_open(&watch) < 0)
+		return false;
+	lt_map_watch_free(watch);
+	return true;
+}
+
+void lt_features_probe(struct lt_features *ret)
+{
+	struct utsname name;
+	int fd;
+
+	memset(ret, 0, sizeof(*ret));
+	if (uname(&name) == 0)
+		snprintf(ret->release, sizeof(ret->release), "%s", name.release);
+	ret->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	fd = load_tiny(0, 0);
+	ret->bpf = fd >= 0;
+	ret->bpf_error = fd < 0 ? fd : 0;
+	if (fd >= 0)
+		close(fd);
+	if (ret->bpf) {
+		ret->attach_cookie = loads(BPF_FUNC_get_attach_cookie);
+		ret->bpf_loop = loads(BPF_FUNC_loop);
+		ret->uprobe_multi = ret->attach_cookie && multi_works();
+	}
+	ret->preempt_guard = has_preempt_guard();
+	ret->mmap_events = mmap_events_work();
+	ret->map_files = map_files_open();
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The agent: ties the sinks together, runs the drain thread, and ends cleanly. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "userspace/base/clock.h"
+#include "userspace/base/counter.h"
+#include "userspace/base/digest.h"
+#include "userspace/base/log.h"
+#include "userspace/capture/capture.h"
+#include "userspace/cmd/cmd.h"
+#include "userspace/cmd/pipeline.h"
+#include "userspace/cmd/secret.h"
+#include "userspace/discover/scout.h"
+#include "userspace/ledger/writer.h"
+
+enum {
+	POLL_BUSY_MS = 10, /* how long events wait in the ring at most */
+	POLL_IDLE_MS = 40, /* the same when nothing came for a while */
+	IDLE_POLLS = 100,
+	STOP_WRITER_MS = 1000,
+};
+
+struct agent {
+	const char *config_path;
+	const char *state_dir;
+	enum lt_attach_way way;
+	struct lt_config *config;
+	struct lt_pipeline *pipeline;
+	struct lt_capture *capture;
+	struct lt_scout *scout;
+	struct lt_ledger *ledger;
+	struct lt_writer *writer;
+	uint64_t dropped; /* records dropped when it was last said */
+	uint64_t lost;    /* kernel events lost when it was last said */
+	bool debug;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopping = 1;
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: ledgertap agent [OPTIONS]\n\n"
+		"Captures the LLM API calls of every process on this host (OpenSSL, HTTP/1.1) and keeps one\n"
+		"record of each in the ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
+		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
+		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
+		"  --attach WAY      auto, multi, cookie or plain: how probes are attached (default auto)\n"
+		"  --debug           log every file that is attached, and the counters each minute\n"
+		"  --help\n");
+}
+
+/* Tells systemd (Type=notify, sd_notify(3)): a datagram to the socket that it names. */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	lt_defer(lt_closep) int fd = -1;
+	size_t n = path ? strlen(path) : 0;
+
+	if (n == 0 || n >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, n);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		lt_ignore(sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)));
+}
+
+/* Prompts pass through this process's memory: no core dump, no ptrace by others. */
+static void forbid_dumps(void)
+{
+	struct rlimit none = {0, 0};
+
+	lt_ignore(setrlimit(RLIMIT_CORE, &none));
+	lt_ignore(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+static void on_record(void *arg, struct lt_record *record)
+{
+	struct agent *a = arg;
+
+	lt_ignore(lt_writer_put(a->writer, record)); /* counted there when the queue is full */
+}
+
+static void on_verdict(void *arg, const struct lt_conn *conn, enum lt_verdict verdict)
+{
+	struct agent *a = arg;
+
+	lt_capture_set_verdict(a->capture, conn, verdict);
+}
+
+static void on_file(void *arg, const struct lt_scout_file *file)
+{
+	const struct agent *a = arg;
+
+	if (file->error < 0)
+		lt_log_warn("cannot attach to %s (pid %u): %s", file->path, file->pid,
+			    strerror(-file->error));
+	else if (a->debug)
+		lt_log_debug("attached %u probes to %s (%s, pid %u)", file->probes, file->path,
+			     file->collector, file->pid);
+}
+
+static void on_writer(void *arg, int error, const char *text)
+{
+	(void)arg;
+	if (error < 0)
+		lt_log_error("the ledger cannot be written (%s); records are kept in memory and tried "
+			     "again: free space or mend the state directory",
+			     text);
+	else
+		lt_log_info("the ledger can be written again");
+}
+
+static int open_ledger(struct agent *a)
+{
+	struct lt_writer_opts opts = {.status = on_writer, .arg = a};
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r;
+
+	r = lt_ledger_open(a->state_dir, LT_LEDGER_WRITE, &a->ledger, &problem);
+	if (r < 0) {
+		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+		return r;
+	}
+	if (problem.text[0])
+		lt_log_warn("%s", lt_problem_format(&problem, text, sizeof(text)));
+	r = lt_writer_start(a->ledger, &opts, &a->writer);
+	if (r < 0)
+		lt_log_error("cannot start the ledger's writer: %s", strerror(-r));
+	return r;
+}
+
+static int open_capture(struct agent *a)
+{
+	struct lt_capture_opts opts = {.ring_bytes = (uint32_t)a->config->ring_bytes, .way = a->way};
+	struct lt_problem problem = {0};
+	int r;
+
+	r = lt_capture_open(&opts, &a->capture, &problem);
+	if (r < 0)
+		lt_log_error("%s", problem.text);
+	return r;
+}
+
+static int open_pipeline(struct agent *a)
+{
+	struct lt_pipeline_opts opts = {
+		.config = a->config,
+		.verdicts = {.arg = a, .set = on_verdict},
+		.record = on_record,
+		.arg = a,
+	};
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r;
+
+	r = lt_secret_load(a->state_dir, opts.fingerprint_key, &problem);
+	if (r == 0)
+		r = lt_pipeline_new(&opts, &a->pipeline, &problem);
+	lt_wipe(opts.fingerprint_key, sizeof(opts.fingerprint_key));
+	if (r < 0)
+		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+	return r;
+}
+
+static int start(struct agent *a)
+{
+	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
+	int processes, r;
+
+	r = open_ledger(a);
+	if (r == 0)
+		r = open_pipeline(a);
+	if (r == 0)
+		r = open_capture(a);
+	if (r < 0)
+		return r;
+	/* Events of what begins from now on are in the ring already; what runs is read from /proc. */
+	processes = lt_pipeline_scan_processes(a->pipeline);
+	if (processes < 0)
+		lt_log_warn("cannot read /proc: %s", strerror(-processes));
+	r = lt_scout_start(a->capture, &scout, &a->scout);
+	if (r < 0) {
+		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
+		return r;
+	}
+	lt_log_info("ready: %d processes, %llu files attached (%s), prices %s, ledger in %s",
+		    processes < 0 ? 0 : processes,
+		    (unsigned long long)lt_counter_get(LT_C_ATTACHMENTS),
+		    lt_attach_way_name(lt_capture_way(a->capture)),
+		    lt_book_version(lt_pipeline_book(a->pipeline)), a->state_dir);
+	notify("READY=1");
+	return 0;
+}
+
+/* Once a second: say what is lost, never in silence and never in a flood. */
+static void say_losses(struct agent *a)
+{
+	uint64_t dropped = lt_counter_get(LT_C_RECORDS_DROPPED);
+	uint64_t lost;
+
+	lt_capture_read_counters(a->capture);
+	lost = lt_counter_get(LT_C_KERNEL_LOST_EVENTS);
+	if (dropped > a->dropped)
+		lt_log_error("%llu records lost because the ledger did not keep up",
+			     (unsigned long long)(dropped - a->dropped));
+	if (lost > a->lost)
+		lt_log_warn("%llu events lost in the kernel (ring full): their calls say lost_bytes; "
+			    "a larger capture.ring_size in the config avoids it",
+			    (unsigned long long)(lost - a->lost));
+	a->dropped = dropped;
+	a->lost = lost;
+}
+
+static void log_counters(void)
+{
+	for (int i = 0; i < LT_COUNTER_COUNT; i++) {
+		if (lt_counter_get(i) > 0)
+			lt_log_debug("counter %s %llu", lt_counter_name(i),
+				     (unsigned long long)lt_counter_get(i));
+	}
+}
+
+static int drain(struct agent *a)
+{
+	struct lt_capture_sink sink = lt_pipeline_sink(a->pipeline);
+	uint64_t next_second = 0, seconds = 0;
+	unsigned quiet = 0;
+
+	while (!stopping) {
+		int r = lt_capture_poll(a->capture, &sink,
+					quiet < IDLE_POLLS ? POLL_BUSY_MS : POLL_IDLE_MS);
+		uint64_t now_ns = lt_clock_boot_ns();
+
+		if (r < 0) {
+			lt_log_error("the ring buffer cannot be read: %s", strerror(-r));
+			return r;
+		}
+		quiet = r > 0 ? 0 : quiet + 1;
+		lt_pipeline_tick(a->pipeline, now_ns);
+		if (now_ns < next_second)
+			continue;
+		next_second = now_ns + 1000000000;
+		say_losses(a);
+		if (a->debug && ++seconds % 60 == 0)
+			log_counters();
+	}
+	/* What the kernel has already handed over still becomes records. */
+	return lt_capture_poll(a->capture, &sink, 0) < 0 ? -EIO : 0;
+}
+
+static void stop(struct agent *a)
+{
+	notify("STOPPING=1");
+	a->scout = lt_scout_stop(a->scout);
+	a->pipeline = lt_pipeline_free(a->pipeline);
+	a->capture = lt_capture_free(a->capture);
+	if (a->writer)
+		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
+	a->ledger = lt_ledger_close(a->ledger);
+	if (a->debug)
+		log_counters();
+	a->config = lt_config_free(a->config);
+}
+
+static int parse_options(int argc, char **argv, struct agent *a)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},  {"state-dir", required_argument, NULL, 's'},
+		{"attach", required_argument, NULL, 'a'},  {"debug", no_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},          {0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'c') {
+			a->config_path = optarg;
+		} else if (c == 's') {
+			a->state_dir = optarg;
+		} else if (c == 'd') {
+			a->debug = true;
+		} else if (c == 'h') {
+			usage(stdout);
+			return -ECANCELED;
+		} else if (c != 'a' || lt_attach_way_parse(optarg, &a->way) < 0) {
+			if (c == 'a')
+				fprintf(stderr, "ledgertap agent: --attach takes auto, multi, cookie or plain\n");
+			usage(stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "ledgertap agent: unexpected argument '%s'\n", argv[optind]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int lt_cmd_agent(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct agent a = {.state_dir = LT_STATE_PATH};
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r;
+
+	r = parse_options(argc, argv, &a);
+	if (r < 0)
+		return r == -ECANCELED ? LT_EXIT_OK : LT_EXIT_USAGE;
+	forbid_dumps();
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r = lt_config_load(a.config_path, &a.config, &problem);
+	if (r < 0) {
+		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+		return LT_EXIT_FAILED;
+	}
+	lt_log_set_level(a.debug ? LT_LOG_DEBUG : a.config->log_level);
+	r = start(&a);
+	if (r == 0)
+		r = drain(&a);
+	stop(&a);
+	if (r == 0)
+		lt_log_info("stopped");
+	return r < 0 ? LT_EXIT_FAILED : LT_EXIT_OK;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cmd/pipeline.h"
+
+#include <errno.h>
+
+#include "userspace/attribute/attribute.h"
+#include "userspace/base/alloc.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/counter.h"
+#include "userspace/decode/decoder.h"
+#include "userspace/price/price.h"
+#include "userspace/stream/stream.h"
+
+struct lt_pipeline {
+	struct lt_pipeline_opts opts;
+	uint8_t node_uid[16];
+	uint8_t boot_id[16];
+	struct lt_catalog *catalog;
+	struct lt_book *book;
+	struct lt_process_table *processes;
+	struct lt_attributor *attributor;
+	struct lt_decoder *decoder;
+	struct lt_sessions *sessions;
+	struct lt_stream *stream;
+};
+
+/* The last steps of a call: whose it is, what it costs, and the record of both. */
+static void call_ended(void *arg, const struct lt_call *call)
+{
+	struct lt_pipeline *p = arg;
+	struct lt_identity who;
+	struct lt_record record;
+	struct lt_cost cost = {.status = LT_PRICE_UNPRICED};
+
+	lt_counter_add(LT_C_CALLS, 1);
+	lt_attribute_call(p->attributor, call, &who);
+	if (lt_price_call(p->book, call, lt_clock_boot_to_wall(call->first_byte_ns), &cost) < 0)
+		cost.status = LT_PRICE_UNPRICED;
+	if (cost.status == LT_PRICE_UNPRICED)
+		lt_counter_add(LT_C_CALLS_UNPRICED, 1);
+	if (lt_record_make(p->node_uid, p->boot_id, call, &who, &cost, &record) < 0) {
+		lt_counter_add(LT_C_RECORDS_DROPPED, 1);
+		return;
+	}
+	p->opts.record(p->opts.arg, &record);
+}
+
+static int make_catalog(struct lt_pipeline *p, struct lt_problem *problem)
+{
+	const struct lt_config *config = p->opts.config;
+	int r;
+
+	r = lt_catalog_load(config->providers_dir, &p->catalog, problem);
+	for (size_t i = 0; r == 0 && i < config->host_count; i++)
+		r = lt_catalog_add_host(p->catalog, config->hosts[i].host, config->hosts[i].provider,
+					config->hosts[i].name, problem);
+	return r;
+}
+
+static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
+{
+	const struct lt_config *config = p->opts.config;
+	const char *names[LT_ENV_NAMES_MAX];
+	struct lt_process_opts opts = {.proc = p->opts.proc, .env_names = names};
+	int r;
+
+	r = lt_attribution_env_names(config->yaml, config->attribution, names, &opts.env_count,
+				     problem);
+	if (r < 0)
+		return r;
+	r = lt_process_table_new(&opts, &p->processes);
+	if (r < 0)
+		return r;
+	return lt_attributor_new(config->yaml, config->attribution, p->processes, &p->attributor,
+				 problem);
+}
+
+static int make_road(struct lt_pipeline *p)
+{
+	struct lt_decoder_opts decoder = {0};
+	struct lt_stream_opts stream = {.max_connections = p->opts.config->max_connections};
+	struct lt_call_sink calls = {.arg = p, .call = call_ended};
+	struct lt_exchange_sink exchanges;
+	struct lt_stream_sink bytes;
+	int r;
+
+	memcpy(decoder.fingerprint_key, p->opts.fingerprint_key, sizeof(decoder.fingerprint_key));
+	r = lt_decoder_new(&decoder, p->catalog, &calls, &p->decoder);
+	if (r < 0)
+		return r;
+	exchanges = lt_decoder_sink(p->decoder);
+	r = lt_sessions_new(&exchanges, &p->opts.verdicts, &p->sessions);
+	if (r < 0)
+		return r;
+	bytes = lt_sessions_sink(p->sessions);
+	return lt_stream_new(&stream, &bytes, &p->stream);
+}
+
+int lt_pipeline_new(const struct lt_pipeline_opts *opts, struct lt_pipeline **ret,
+		    struct lt_problem *problem)
+{
+	lt_defer(lt_pipeline_freep) struct lt_pipeline *p = lt_calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
+	p->opts = *opts;
+	lt_problem_set(problem, 0, NULL, 0, "cannot read this machine's id or boot id");
+	r = lt_node_uid(p->node_uid);
+	if (r == 0)
+		r = lt_boot_id(p->boot_id);
+	if (r == 0)
+		r = make_catalog(p, problem);
+	if (r == 0)
+		r = lt_book_load(opts->config->price_book, opts->config->price_overlay, &p->book,
+				 problem);
+	if (r == 0)
+		r = make_attribution(p, problem);
+	if (r == 0) {
+		lt_problem_set(problem, 0, NULL, 0, "out of memory");
+		r = make_road(p);
+	}
+	if (r < 0)
+		return r;
+	*ret = lt_take(p);
+	return 0;
+}
+
+struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
+{
+	if (!p)
+		return NULL;
+	/* From the front to the back: closing the streams ends exchanges, which still become records. */
+	p->stream = lt_stream_free(p->stream);
+	p->sessions = lt_sessions_free(p->sessions);
+	p->decoder = lt_decoder_free(p->decoder);
+	p->attributor = lt_attributor_free(p->attributor);
+	p->processes = lt_process_table_free(p->processes);
+	p->book = lt_book_free(p->book);
+	p->catalog = lt_catalog_free(p->catalog);
+	lt_free(p);
+	return NULL;
+}
+
+static void on_data(void *arg, const struct lt_chunk *chunk)
+{
+	struct lt_pipeline *p = arg;
+
+	/* A process may be gone when its call ends: its environment and file are read while it surely lives. */
+	if (chunk->position == 0 && chunk->dir == LT_DIR_WRITE)
+		lt_process_find(p->processes, chunk->conn->head.tgid, chunk->conn->process_start_ns,
+				chunk->conn->cgroup_id);
+	lt_ignore(lt_stream_data(p->stream, chunk)); /* a failure became a counted gap */
+}
+
+static void on_name(void *arg, const struct lt_event_name *event)
+{
+	lt_stream_name(((struct lt_pipeline *)arg)->stream, event);
+}
+
+static void on_peer(void *arg, const struct lt_event_peer *event)
+{
+	lt_stream_peer(((struct lt_pipeline *)arg)->stream, event);
+}
+
+static void on_close(void *arg, const struct lt_event_close *event)
+{
+	lt_stream_close(((struct lt_pipeline *)arg)->stream, event);
+}
+
+static void on_exec(void *arg, const struct lt_event_exec *event)
+{
+	struct lt_pipeline *p = arg;
+
+	lt_process_exec(p->processes, event);
+	/* The old image's connections ended with it. */
+	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
+}
+
+static void on_fork(void *arg, const struct lt_event_fork *event)
+{
+	lt_process_fork(((struct lt_pipeline *)arg)->processes, event);
+}
+
+static void on_exit_(void *arg, const struct lt_event_exit *event)
+{
+	struct lt_pipeline *p = arg;
+
+	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
+	lt_process_exit(p->processes, event);
+}
+
+struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
+{
+	return (struct lt_capture_sink){
+		.arg = p,
+		.data = on_data,
+		.name = on_name,
+		.peer = on_peer,
+		.close = on_close,
+		.exec = on_exec,
+		.fork = on_fork,
+		.exit = on_exit_,
+	};
+}
+
+int lt_pipeline_scan_processes(struct lt_pipeline *p)
+{
+	return lt_process_table_scan(p->processes);
+}
+
+void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)
+{
+	lt_stream_tick(p->stream, now_ns);
+	lt_process_tick(p->processes, now_ns);
+}
+
+const struct lt_catalog *lt_pipeline_catalog(const struct lt_pipeline *p)
+{
+	return p->catalog;
+}
+
+const struct lt_book *lt_pipeline_book(const struct lt_pipeline *p)
+{
+	return p->book;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The main road in one screen: chunks -> stream -> session -> decoder -> attribute -> price -> record.
+ * The same for live traffic and for replay. Thread: drain.
+ */
+#pragma once
+
+#include "userspace/control/config.h"
+#include "userspace/ledger/record.h"
+#include "userspace/price/book.h"
+#include "userspace/protocol/session.h"
+
+struct lt_pipeline;
+
+struct lt_pipeline_opts {
+	const struct lt_config *config;   /* borrowed; lives longer than the pipeline */
+	uint8_t fingerprint_key[32];
+	const char *proc;                 /* NULL: "/proc"; replay gives "" = no processes to look up */
+	struct lt_verdict_sink verdicts;  /* set may be NULL */
+	/* Told of every record. @record is borrowed and may be changed (source_file). */
+	void (*record)(void *arg, struct lt_record *record);
+	void *arg;
+};
+
+/* Loads catalog and price book that the config names. -EINVAL with @problem, -ENOMEM. */
+LT_MUST_CHECK int lt_pipeline_new(const struct lt_pipeline_opts *opts, struct lt_pipeline **ret,
+				  struct lt_problem *problem);
+/* Ends every open exchange first. */
+struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p);
+LT_DEFINE_FREEP(lt_pipeline_free, struct lt_pipeline)
+
+/* What capture (or replay) feeds; its arg is @p. */
+struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p);
+/* Reads all running processes. */
+LT_MUST_CHECK int lt_pipeline_scan_processes(struct lt_pipeline *p);
+/* Time passes: overdue holes, idle connections, ended processes. */
+void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns);
+
+/* For doctor and the ready line. */
+const struct lt_catalog *lt_pipeline_catalog(const struct lt_pipeline *p);
+const struct lt_book *lt_pipeline_book(const struct lt_pipeline *p);

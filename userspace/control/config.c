@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/control/config.h"
+
+#include <errno.h>
+
+#include "userspace/attribute/rules.h"
+#include "userspace/base/alloc.h"
+#include "userspace/base/parse.h"
+
+#define RING_BYTES_DEFAULT  (8ull << 20)
+#define RING_BYTES_MIN	    (256ull << 10) /* a few dozen of the largest events */
+#define RING_BYTES_MAX	    (1ull << 30)   /* what the kernel still gives */
+#define CONNECTIONS_DEFAULT 16384ull
+#define CONNECTIONS_MIN	    64ull
+#define CONNECTIONS_MAX	    1048576ull
+#define SWEEP_NS_DEFAULT    30000000000ull
+#define SWEEP_NS_MIN	    1000000000ull
+#define SWEEP_NS_MAX	    3600000000000ull
+
+enum {
+	HOSTS_MAX = 1024,
+	PATH_MAX_BYTES = 4096,
+	NAME_MAX_BYTES = 39, /* what a record keeps of a provider's name */
+	HOST_MAX_BYTES = 255,
+};
+
+/* One config that is being read. */
+struct reader {
+	struct lt_config *config;
+	struct lt_problem *problem;
+};
+
+static int wrong(const struct reader *r, const struct lt_yaml_node *node, const char *expected)
+{
+	return lt_yaml_problem(r->config->yaml, node, r->problem, "%s takes %s",
+			       node->key ? node->key : "this list", expected);
+}
+
+static bool is_null(const struct lt_yaml_node *node)
+{
+	return node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0];
+}
+
+/* A section that is there but empty ("prices:" with all of it commented out) is as good as absent.
+ */
+static const struct lt_yaml_node *get(const struct lt_yaml_node *map, const char *key)
+{
+	const struct lt_yaml_node *node = lt_yaml_get(map, key);
+
+	return node && !is_null(node) ? node : NULL;
+}
+
+/* A text of 1 to @max bytes without control characters. */
+static int read_text(const struct reader *r, const struct lt_yaml_node *node, size_t max,
+		     const char *expected, const char **ret)
+{
+	size_t n;
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_SCALAR)
+		return wrong(r, node, expected);
+	n = strlen(node->text);
+	if (n == 0 || n > max)
+		return wrong(r, node, expected);
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)node->text[i] < ' ' || node->text[i] == 0x7f)
+			return wrong(r, node, expected);
+	}
+	*ret = node->text;
+	return 0;
+}
+
+static int read_path(const struct reader *r, const struct lt_yaml_node *node, const char **ret)
+{
+	const char *path = NULL;
+	int e = read_text(r, node, PATH_MAX_BYTES - 1, "an absolute path", &path);
+
+	if (e < 0 || !path)
+		return e;
+	/* A service has no working directory to be relative to. */
+	if (path[0] != '/')
+		return wrong(r, node, "an absolute path");
+	*ret = path;
+	return 0;
+}
+
+/* Opens a section: its members are checked against @keys. *ret is NULL when it is absent. */
+static int read_section(const struct reader *r, const struct lt_yaml_node *root, const char *key,
+			const char *const *keys, const char *expected,
+			const struct lt_yaml_node **ret)
+{
+	const struct lt_yaml_node *node = get(root, key);
+
+	*ret = node;
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_MAP)
+		return wrong(r, node, expected);
+	return lt_yaml_check_keys(r->config->yaml, node, keys, r->problem);
+}
+
+static int read_prices(const struct reader *r, const struct lt_yaml_node *root)
+{
+	static const char *const keys[] = {"book", "overlay", NULL};
+	const struct lt_yaml_node *section;
+	int e = read_section(r, root, "prices", keys, "a map with book and overlay", &section);
+
+	if (e < 0)
+		return e;
+	e = read_path(r, get(section, "book"), &r->config->price_book);
+	if (e < 0)
+		return e;
+	return read_path(r, get(section, "overlay"), &r->config->price_overlay);
+}
+
+static int read_host(const struct reader *r, const struct lt_yaml_node *node,
+		     struct lt_config_host *ret)
+{
+	static const char *const keys[] = {"host", "provider", "name", NULL};
+	static const char name_expected[] = "a name of at most 39 bytes";
+	struct lt_config_host host = {.provider = "openai_compatible"};
+	int e;
+
+	if (node->kind != LT_YAML_MAP)
+		return lt_yaml_problem(r->config->yaml, node, r->problem,
+				       "hosts takes maps such as {host: \"llm.example.com\", "
+				       "provider: openai_compatible}");
+	e = lt_yaml_check_keys(r->config->yaml, node, keys, r->problem);
+	if (e < 0)
+		return e;
+	e = read_text(r, get(node, "host"), HOST_MAX_BYTES, "a host name without port, '*' is wild",
+		      &host.host);
+	if (e < 0)
+		return e;
+	if (!host.host)
+		return lt_yaml_problem(r->config->yaml, node, r->problem,
+				       "an entry of hosts needs host");
+	if (strpbrk(host.host, ":/ "))
+		return wrong(r, get(node, "host"), "a host name without scheme, port and path");
+	/* All traffic of the node would be decoded as that provider's. */
+	if (host.host[strspn(host.host, "*?.")] == '\0')
+		return wrong(r, get(node, "host"), "more than wild cards");
+	e = read_text(r, get(node, "provider"), NAME_MAX_BYTES, name_expected, &host.provider);
+	if (e < 0)
+		return e;
+	e = read_text(r, get(node, "name"), NAME_MAX_BYTES, name_expected, &host.name);
+	if (e < 0)
+		return e;
+	*ret = host;
+	return 0;
+}
+
+static int read_hosts(const struct reader *r, const struct lt_yaml_node *root)
+{
+	const struct lt_yaml_node *list = get(root, "hosts");
+	size_t n = 0;
+	int e;
+
+	if (!list)
+		return 0;
+	if (list->kind != LT_YAML_LIST)
+		return wrong(r, list, "a list of maps with host, provider and name");
+	lt_yaml_for_each (item, list)
+		n++;
+	if (n > HOSTS_MAX)
+		return wrong(r, list, "at most 1024 entries");
+	r->config->hosts = lt_calloc(n ? n : 1, sizeof(r->config->hosts[0]));
+	if (!r->config->hosts)
+		return -ENOMEM;
+	lt_yaml_for_each (item, list) {
+		e = read_host(r, item, &r->config->hosts[r->config->host_count]);
+		if (e < 0)
+			return e;
+		r->config->host_count++;
+	}
+	return 0;
+}
+
+typedef int (*parse_number)(struct lt_bytes text, uint64_t *ret);
+
+static int read_number(const struct reader *r, const struct lt_yaml_node *node, parse_number parse,
+		       uint64_t min, uint64_t max, const char *expected, uint64_t *ret)
+{
+	uint64_t value;
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_SCALAR || parse(lt_bytes_str(node->text), &value) < 0 ||
+	    value < min || value > max)
+		return wrong(r, node, expected);
+	*ret = value;
+	return 0;
+}
+
+static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
+{
+	static const char *const keys[] = {"ring_size", "max_connections", "sweep", NULL};
+	static const char ring_expected[] = "a power of two from 256k to 1G, such as 8M";
+	const struct lt_yaml_node *section;
+	int e = read_section(r, root, "capture", keys,
+			     "a map with ring_size, max_connections and sweep", &section);
+
+	if (e < 0)
+		return e;
+	e = read_number(r, get(section, "ring_size"), lt_parse_size, RING_BYTES_MIN, RING_BYTES_MAX,
+			ring_expected, &r->config->ring_bytes);
+	if (e < 0)
+		return e;
+	if (r->config->ring_bytes & (r->config->ring_bytes - 1))
+		return wrong(r, get(section, "ring_size"), ring_expected);
+	e = read_number(r, get(section, "max_connections"), lt_parse_u64, CONNECTIONS_MIN,
+			CONNECTIONS_MAX, "a number from 64 to 1048576",
+			&r->config->max_connections);
+	if (e < 0)
+		return e;
+	return read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
+			   "a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+}
+
+/* Only checked here: cmd/ compiles it into an attributor. */
+static int check_attribution(const struct reader *r, const struct lt_yaml_node *root)
+{
+	lt_defer(lt_rules_freep)
+	struct lt_rules *rules = NULL;
+
+	r->config->attribution = get(root, "attribution");
+	return lt_rules_new(r->config->yaml, r->config->attribution, &rules, r->problem);
+}
+
+static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
+{
+	const struct lt_yaml_node *node = get(root, "log_level");
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_SCALAR ||
+	    lt_log_parse_level(node->text, &r->config->log_level) < 0)
+		return wrong(r, node, "error, warn, info or debug");
+	return 0;
+}
+
+static int read_root(const struct reader *r)
+{
+	static const char *const keys[] = {"log_level",	  "providers_dir", "prices", "hosts",
+					   "attribution", "capture",	   NULL};
+	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
+	int e;
+
+	if (!root || is_null(root))
+		return 0;
+	if (root->kind != LT_YAML_MAP)
+		return lt_yaml_problem(r->config->yaml, root, r->problem,
+				       "the config is a map of settings such as 'log_level: info'");
+	e = lt_yaml_check_keys(r->config->yaml, root, keys, r->problem);
+	if (e < 0)
+		return e;
+	e = read_log_level(r, root);
+	if (e < 0)
+		return e;
+	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
+	if (e < 0)
+		return e;
+	e = read_prices(r, root);
+	if (e < 0)
+		return e;
+	e = read_hosts(r, root);
+	if (e < 0)
+		return e;
+	e = read_capture(r, root);
+	if (e < 0)
+		return e;
+	return check_attribution(r, root);
+}
+
+static struct lt_config *new_config(void)
+{
+	struct lt_config *config = lt_calloc(1, sizeof(*config));
+
+	if (!config)
+		return NULL;
+	config->log_level = LT_LOG_INFO;
+	config->ring_bytes = RING_BYTES_DEFAULT;
+	config->max_connections = CONNECTIONS_DEFAULT;
+	config->sweep_ns = SWEEP_NS_DEFAULT;
+	return config;
+}
+
+/* Takes @yaml (NULL: defaults) whatever comes of it. */
+static int from_yaml(struct lt_yaml *yaml, struct lt_config **ret, struct lt_problem *problem)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *config = new_config();
+	struct reader r = {.config = config, .problem = problem};
+	int e;
+
+	if (!config) {
+		lt_yaml_free(yaml);
+		return -ENOMEM;
+	}
+	config->yaml = yaml;
+	e = yaml ? read_root(&r) : 0;
+	if (e < 0)
+		return e;
+	*ret = lt_take(config);
+	return 0;
+}
+
+int lt_config_parse(struct lt_bytes text, const char *name, struct lt_config **ret,
+		    struct lt_problem *problem)
+{
+	struct lt_yaml *yaml = NULL;
+	int r = lt_yaml_parse(text, name, &yaml, problem);
+
+	return r < 0 ? r : from_yaml(yaml, ret, problem);
+}
+
+int lt_config_load(const char *path, struct lt_config **ret, struct lt_problem *problem)
+{
+	struct lt_yaml *yaml = NULL;
+	int r = lt_yaml_load(path ? path : LT_CONFIG_PATH, &yaml, problem);
+
+	if (r == -ENOENT && !path)
+		return from_yaml(NULL, ret, problem);
+	return r < 0 ? r : from_yaml(yaml, ret, problem);
+}
+
+struct lt_config *lt_config_free(struct lt_config *config)
+{
+	if (!config)
+		return NULL;
+	lt_free(config->hosts);
+	lt_yaml_free(config->yaml);
+	lt_free(config);
+	return NULL;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A provider as its file describes it: hosts, credential headers, and its metered APIs. */
+#pragma once
+
+#include "userspace/decode/call.h"
+#include "userspace/decode/shape.h"
+#include "userspace/protocol/exchange.h"
+
+enum {
+	LT_PROVIDER_HOSTS_MAX = 32,
+	LT_PROVIDER_APIS_MAX = 32,
+	LT_API_PATHS_MAX = 8,
+	LT_HEADER_NAMES_MAX = 4,
+	LT_PATTERN_SIZE = 128,
+};
+
+struct lt_provider;
+
+struct lt_api {
+	const struct lt_provider *provider;
+	const struct lt_shape *shape; /* resolved when the whole catalog is read */
+	char shape_name[LT_SHAPE_WORD];
+	char name[LT_WORD_SIZE], operation[LT_WORD_SIZE], record_type[LT_WORD_SIZE];
+	char method[8]; /* POST by default */
+	char paths[LT_API_PATHS_MAX][LT_PATTERN_SIZE];
+	unsigned path_count;
+};
+
+struct lt_provider {
+	char name[LT_WORD_SIZE], gen_ai_provider[LT_WORD_SIZE], category[LT_WORD_SIZE];
+	char price_provider[LT_WORD_SIZE];
+	char hosts[LT_PROVIDER_HOSTS_MAX][LT_PATTERN_SIZE];
+	unsigned host_count;
+	char credential_headers[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
+	unsigned credential_header_count;
+	char request_id_headers[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
+	unsigned request_id_header_count;
+	bool head_only; /* capture: head */
+	struct lt_api apis[LT_PROVIDER_APIS_MAX];
+	unsigned api_count;
+};
+
+LT_MUST_CHECK int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
+				    struct lt_problem *problem);
+
+/*
+ * Matches a path pattern: '*' any run of characters, "{model}" one segment, which *@ret_model (may
+ * be NULL) then holds.
+ */
+bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model);

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/decode/shape.h"
+
+#include <errno.h>
+
+#include "userspace/base/alloc.h"
+
+static const char *const meter_names[] = {
+	"input",	  "output",	    "cache_read",   "cache_write",
+	"cache_write_5m", "cache_write_1h", "reasoning",    "audio_input",
+	"audio_output",	  "image_input",    "image_output",
+};
+
+static const char *const field_names[] = {
+	"model", "id", "finish_reason", "service_tier", "error_type", "user", "stream",
+};
+
+static const char *const keep_names[] = {"last", "first", "sum", "max"};
+
+struct compile {
+	const struct lt_yaml *yaml;
+	struct lt_shape *shape;
+	struct lt_problem *problem;
+};
+
+static int find_name(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+int lt_meter_parse(const char *name, enum lt_meter *ret)
+{
+	int found = find_name(meter_names, LT_COUNT(meter_names), name);
+
+	if (found < 0)
+		return found;
+	*ret = (enum lt_meter)found;
+	return 0;
+}
+
+static int wrong(const struct compile *c, const struct lt_yaml_node *node, const char *text)
+{
+	return lt_yaml_problem(c->yaml, node, c->problem, "%s", text);
+}
+
+/* Absent is fine; anything else but @kind is not. */
+static int expect(const struct compile *c, const struct lt_yaml_node *node, enum lt_yaml_kind kind)
+{
+	if (!node || node->kind == kind)
+		return 0;
+	return wrong(c, node,
+		     kind == LT_YAML_LIST ? "a list is expected here"
+					  : "a map (key: value) is expected here");
+}
+
+static int add_rule(const struct compile *c, struct lt_rules *rules,
+		    const struct lt_yaml_node *path, const struct lt_rule *rule)
+{
+	if (path->kind != LT_YAML_SCALAR)
+		return wrong(c, path, "a JSON path is expected");
+	if (rules->count == LT_RULES_MAX)
+		return wrong(c, path, "too many paths in one shape");
+	rules->path[rules->count] = path->text;
+	rules->rule[rules->count++] = *rule;
+	return 0;
+}
+
+/* One rule for each path of the list, ranked in the list's order. */
+static int add_paths(const struct compile *c, struct lt_rules *rules,
+		     const struct lt_yaml_node *list, struct lt_rule *rule)
+{
+	if (!list)
+		return wrong(c, lt_yaml_root(c->yaml),
+			     "a list of JSON paths is missing in this file");
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	rule->rank = 0;
+	lt_yaml_for_each (path, list) {
+		int r = add_rule(c, rules, path, rule);
+
+		if (r < 0)
+			return r;
+		rule->rank++;
+	}
+	return 0;
+}
+
+/* The bit of a payload type; it gets one when it is new. */
+static int type_bit(const struct compile *c, const struct lt_yaml_node *name, uint32_t *bits)
+{
+	struct lt_shape *s = c->shape;
+	unsigned i = 0;
+
+	if (name->kind != LT_YAML_SCALAR || strlen(name->text) >= LT_SHAPE_WORD)
+		return wrong(c, name, "a payload type (a short text) is expected");
+	while (i < s->type_count && strcmp(s->types[i], name->text) != 0)
+		i++;
+	if (i == LT_TYPES_MAX)
+		return wrong(c, name, "too many payload types in one shape");
+	if (i == s->type_count)
+		snprintf(s->types[s->type_count++], LT_SHAPE_WORD, "%s", name->text);
+	*bits |= 1U << i;
+	return 0;
+}
+
+static int type_bits(const struct compile *c, const struct lt_yaml_node *list, uint32_t *bits)
+{
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (name, list) {
+		int r = type_bit(c, name, bits);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int words(const struct compile *c, const struct lt_yaml_node *list, struct lt_rule *rule)
+{
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (word, list) {
+		if (word->kind != LT_YAML_SCALAR || rule->word_count == LT_WORDS_MAX ||
+		    strlen(word->text) >= LT_SHAPE_WORD)
+			return wrong(c, word, "a short list of short texts is expected");
+		snprintf(rule->words[rule->word_count++], LT_SHAPE_WORD, "%s", word->text);
+	}
+	return 0;
+}
+
+/* "keep: first" and the paths, or the list of paths alone. */
+static int value_rule(const struct compile *c, struct lt_rules *rules,
+		      const struct lt_yaml_node *node, struct lt_rule *rule)
+{
+	static const char *const known[] = {"paths", "keep", NULL};
+	const struct lt_yaml_node *keep;
+	int found, r;
+
+	if (node->kind == LT_YAML_LIST)
+		return add_paths(c, rules, node, rule);
+	r = lt_yaml_check_keys(c->yaml, node, known, c->problem);
+	if (r < 0)
+		return r;
+	keep = lt_yaml_get(node, "keep");
+	if (keep) {
+		found = find_name(keep_names, LT_COUNT(keep_names), keep->text ? keep->text : "");
+		if (found < 0)
+			return wrong(c, keep, "keep is last, first, sum or max");
+		rule->keep = (enum lt_keep)found;
+	}
+	return add_paths(c, rules, lt_yaml_get(node, "paths"), rule);
+}
+
+static int fields(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		struct lt_rule rule = {.kind = LT_RULE_FIELD};
+		int found = find_name(field_names, LT_COUNT(field_names),
+				      item->key ? item->key : "");
+		int r;
+
+		if (found < 0)
+			return wrong(c, item,
+				     "unknown field: model, id, finish_reason, service_tier, "
+				     "error_type, user or stream");
+		rule.target = (uint8_t)found;
+		r = value_rule(c, rules, item, &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int meters(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		struct lt_rule rule = {.kind = LT_RULE_METER};
+		enum lt_meter meter;
+		int r;
+
+		if (lt_meter_parse(item->key ? item->key : "", &meter) < 0)
+			return wrong(c, item, "unknown meter (see userspace/decode/README.md)");
+		rule.target = (uint8_t)meter;
+		r = value_rule(c, &c->shape->response, item, &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_unit(const struct compile *c, const struct lt_yaml_node *item, uint8_t *ret)
+{
+	if (!item->key || c->shape->unit_count == LT_UNITS_MAX || strlen(item->key) >= LT_UNIT_NAME)
+		return wrong(c, item, "too many units, or too long a name");
+	snprintf(c->shape->units[c->shape->unit_count], LT_UNIT_NAME, "%s", item->key);
+	*ret = (uint8_t)c->shape->unit_count++;
+	return 0;
+}
+
+static int units(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		struct lt_rule rule = {.kind = LT_RULE_UNIT};
+		int r = add_unit(c, item, &rule.target);
+
+		if (r == 0)
+			r = value_rule(c, &c->shape->response, item, &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int outside(const struct compile *c, const struct lt_yaml_node *list)
+{
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, list) {
+		enum lt_meter meter;
+
+		if (item->kind != LT_YAML_SCALAR || lt_meter_parse(item->text, &meter) < 0)
+			return wrong(c, item, "the name of a meter is expected");
+		c->shape->outside |= 1U << meter;
+	}
+	return 0;
+}
+
+/* Several counters of one thing: the largest is the number. */
+static int counters(const struct compile *c, const struct lt_yaml_node *list, uint8_t of)
+{
+	static const char *const known[] = {"count", "distinct", "in", "when", NULL};
+
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, list) {
+		const struct lt_yaml_node *distinct = lt_yaml_get(item, "distinct");
+		struct lt_rule rule = {.kind = distinct ? LT_RULE_DISTINCT : LT_RULE_COUNT};
+		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
+
+		if (r == 0 && c->shape->counter_count == LT_COUNTERS_MAX)
+			r = wrong(c, item, "too many counters in one shape");
+		if (r < 0)
+			return r;
+		c->shape->counts[c->shape->counter_count] = of;
+		rule.target = (uint8_t)c->shape->counter_count++;
+		if (r == 0)
+			r = words(c, lt_yaml_get(item, "in"), &rule);
+		if (r == 0)
+			r = type_bits(c, lt_yaml_get(item, "when"), &rule.when);
+		if (r == 0)
+			r = add_paths(c, &c->shape->response,
+				      distinct ? distinct : lt_yaml_get(item, "count"), &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Calls of tools that run at the provider and are charged one by one. */
+static int server_calls(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		uint8_t unit = 0;
+		int r = add_unit(c, item, &unit);
+
+		if (r == 0)
+			r = counters(c, item, unit);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int each_add(const struct compile *c, const struct lt_yaml_node *map, unsigned scope)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		struct lt_rule rule = {.kind = LT_RULE_EACH_METER, .target = (uint8_t)scope};
+		enum lt_meter meter;
+		int r;
+
+		if (lt_meter_parse(item->key, &meter) < 0)
+			return wrong(c, item, "unknown meter");
+		rule.meter = (uint8_t)meter;
+		r = add_paths(c, &c->shape->response, item, &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Elements that are charged beside the totals. */
+static int each(const struct compile *c, const struct lt_yaml_node *list)
+{
+	static const char *const known[] = {"at", "type", "in", "add", NULL};
+
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, list) {
+		unsigned scope = c->shape->each_count;
+		struct lt_rule at = {.kind = LT_RULE_EACH, .target = (uint8_t)scope};
+		struct lt_rule type = {.kind = LT_RULE_EACH_TYPE, .target = (uint8_t)scope};
+		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
+
+		if (r == 0 && scope == LT_EACH_MAX)
+			r = wrong(c, item, "too many element scopes in one shape");
+		if (r < 0)
+			return r;
+		c->shape->each_count++;
+		r = add_paths(c, &c->shape->response, lt_yaml_get(item, "at"), &at);
+		if (r == 0)
+			r = words(c, lt_yaml_get(item, "in"), &type);
+		if (r == 0)
+			r = add_paths(c, &c->shape->response, lt_yaml_get(item, "type"), &type);
+		if (r == 0)
+			r = each_add(c, lt_yaml_get(item, "add"), scope);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int stream(const struct compile *c, const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"done", "type", "terminal", "error", NULL};
+	const struct lt_yaml_node *done = lt_yaml_get(map, "done");
+	struct lt_rule type = {.kind = LT_RULE_TYPE};
+	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+
+	if (r == 0 && done && (!done->text || strlen(done->text) >= sizeof(c->shape->done)))
+		r = wrong(c, done, "a text of at most 15 characters is expected");
+	if (r < 0)
+		return r;
+	if (done)
+		snprintf(c->shape->done, sizeof(c->shape->done), "%s", done->text);
+	r = type_bits(c, lt_yaml_get(map, "terminal"), &c->shape->terminal);
+	if (r == 0)
+		r = type_bits(c, lt_yaml_get(map, "error"), &c->shape->error);
+	if (r == 0 && lt_yaml_get(map, "type"))
+		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "type"), &type);
+	return r;
+}
+
+static int response(const struct compile *c, const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"fields",  "meters",     "units",
+					    "outside", "tool_calls", "server_calls",
+					    "each",    "stream",     NULL};
+	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+
+	if (r == 0)
+		r = fields(c, &c->shape->response, lt_yaml_get(map, "fields"));
+	if (r == 0)
+		r = meters(c, lt_yaml_get(map, "meters"));
+	if (r == 0)
+		r = units(c, lt_yaml_get(map, "units"));
+	if (r == 0)
+		r = outside(c, lt_yaml_get(map, "outside"));
+	if (r == 0)
+		r = counters(c, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
+	if (r == 0)
+		r = server_calls(c, lt_yaml_get(map, "server_calls"));
+	if (r == 0)
+		r = each(c, lt_yaml_get(map, "each"));
+	if (r == 0)
+		r = stream(c, lt_yaml_get(map, "stream"));
+	return r;
+}
+
+static int compile_paths(const struct compile *c, struct lt_rules *rules)
+{
+	size_t bad = 0;
+	int r = lt_json_paths_new(rules->path, rules->count, &rules->paths, &bad);
+
+	if (r == -EINVAL)
+		return lt_problem_set(c->problem, r, lt_yaml_name(c->yaml), 0,
+				      "'%s' is no JSON path", rules->path[bad]);
+	memset(rules->path, 0, sizeof(rules->path)); /* they point into the document */
+	return r;
+}
+
+int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret, struct lt_problem *problem)
+{
+	static const char *const known[] = {"shape", "request", "response", NULL};
+	lt_defer(lt_shape_freep)
+	struct lt_shape *shape = lt_calloc(1, sizeof(*shape));
+	struct compile c = {.yaml = yaml, .shape = shape, .problem = problem};
+	const struct lt_yaml_node *root = lt_yaml_root(yaml);
+	const struct lt_yaml_node *name = lt_yaml_get(root, "shape");
+	int r;
+
+	if (!shape)
+		return lt_problem_set(problem, -ENOMEM, lt_yaml_name(yaml), 0, "out of memory");
+	r = lt_yaml_check_keys(yaml, root, known, problem);
+	if (r == 0 && (!name || !name->text || strlen(name->text) >= LT_SHAPE_WORD))
+		r = wrong(&c, name ? name : root, "shape needs a name");
+	if (r < 0)
+		return r;
+	snprintf(shape->name, sizeof(shape->name), "%s", name->text);
+	r = fields(&c, &shape->request, lt_yaml_get(root, "request"));
+	if (r == 0)
+		r = response(&c, lt_yaml_get(root, "response"));
+	if (r == 0)
+		r = compile_paths(&c, &shape->request);
+	if (r == 0)
+		r = compile_paths(&c, &shape->response);
+	if (r < 0)
+		return r;
+	*ret = lt_take(shape);
+	return 0;
+}
+
+struct lt_shape *lt_shape_free(struct lt_shape *shape)
+{
+	if (!shape)
+		return NULL;
+	lt_json_paths_free(shape->request.paths);
+	lt_json_paths_free(shape->response.paths);
+	lt_free(shape);
+	return NULL;
+}

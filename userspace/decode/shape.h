@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A shape: how an API family writes its requests and responses, compiled from YAML. Every path
+ * becomes one rule; the rule's number is the path's number in the scanner's set, so a hit costs one
+ * array access.
+ */
+#pragma once
+
+#include "userspace/base/json_scan.h"
+#include "userspace/base/yaml.h"
+#include "userspace/decode/usage.h"
+
+enum {
+	LT_RULES_MAX = 128,
+	LT_WORDS_MAX = 12,    /* values in one "in" list */
+	LT_COUNTERS_MAX = 16, /* counters of a shape */
+	LT_TYPES_MAX = 32,    /* payload types that a shape names */
+	LT_EACH_MAX = 2,      /* element scopes */
+	LT_SHAPE_WORD = 48,
+};
+
+/* Numbers as the wire names them, before they are made disjoint. */
+enum lt_meter {
+	LT_M_INPUT,
+	LT_M_OUTPUT,
+	LT_M_CACHE_READ,
+	LT_M_CACHE_WRITE,
+	LT_M_CACHE_WRITE_5M,
+	LT_M_CACHE_WRITE_1H,
+	LT_M_REASONING,
+	LT_M_AUDIO_INPUT,
+	LT_M_AUDIO_OUTPUT,
+	LT_M_IMAGE_INPUT,
+	LT_M_IMAGE_OUTPUT,
+	LT_M_COUNT,
+};
+
+/* -ENOENT: no such meter. */
+LT_MUST_CHECK int lt_meter_parse(const char *name, enum lt_meter *ret);
+
+enum lt_field {
+	LT_F_MODEL,
+	LT_F_ID,
+	LT_F_FINISH_REASON,
+	LT_F_SERVICE_TIER,
+	LT_F_ERROR_TYPE,
+	LT_F_USER,
+	LT_F_STREAM,
+	LT_F_COUNT,
+};
+
+enum { LT_COUNTS_TOOL_CALLS = 255 }; /* in lt_shape.counts */
+
+enum lt_keep { LT_KEEP_LAST, LT_KEEP_FIRST, LT_KEEP_SUM, LT_KEEP_MAX };
+
+enum lt_rule_kind {
+	LT_RULE_FIELD,
+	LT_RULE_METER,
+	LT_RULE_UNIT,
+	LT_RULE_COUNT,	  /* a value (in the list, if there is one) counts one */
+	LT_RULE_DISTINCT, /* each new text counts one */
+	LT_RULE_TYPE,	  /* the payload's type */
+	LT_RULE_EACH,	  /* begin and end of an element */
+	LT_RULE_EACH_TYPE,
+	LT_RULE_EACH_METER,
+};
+
+struct lt_rule {
+	enum lt_rule_kind kind;
+	enum lt_keep keep;
+	uint8_t target; /* field, meter, unit, counter or element scope */
+	uint8_t meter;	/* EACH_METER */
+	uint8_t rank;	/* of a field's paths: a lower one is not replaced by a higher one */
+	uint8_t word_count;
+	char words[LT_WORDS_MAX][LT_SHAPE_WORD];
+	uint32_t when; /* bits of payload types under which it holds, 0 = always */
+};
+
+/* One side's rules and the path set that they are numbered by. */
+struct lt_rules {
+	struct lt_json_paths *paths;
+	struct lt_rule rule[LT_RULES_MAX];
+	const char *path[LT_RULES_MAX]; /* while compiling */
+	unsigned count;
+};
+
+struct lt_shape {
+	char name[LT_SHAPE_WORD];
+	struct lt_rules request, response;
+	uint32_t outside; /* bits of meters that their side's total leaves out */
+	char types[LT_TYPES_MAX][LT_SHAPE_WORD];
+	unsigned type_count;
+	uint32_t terminal; /* bits of types that end a stream */
+	uint32_t error;	   /* bits of types that report a failure */
+	char done[16];	   /* payload that ends a stream, "" = none */
+	char units[LT_UNITS_MAX][LT_UNIT_NAME];
+	unsigned unit_count;
+	unsigned counter_count;
+	uint8_t counts[LT_COUNTERS_MAX]; /* what each counter is of: a unit, or LT_COUNTS_TOOL_CALLS
+					  */
+	unsigned each_count;
+};
+
+LT_MUST_CHECK int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret,
+				 struct lt_problem *problem);
+struct lt_shape *lt_shape_free(struct lt_shape *shape);
+LT_DEFINE_FREEP(lt_shape_free, struct lt_shape)

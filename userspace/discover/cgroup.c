@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/base/bytes.h"
+#include "userspace/discover/container.h"
+
+enum {
+	LINES_MAX = 64, /* v1 has at most 16 hierarchies */
+	LINE_PATH_MAX = 4096,
+};
+
+/* How much a path says: a container beats a pod beats a unit beats any place that is not the root.
+ */
+static unsigned score(const char *path)
+{
+	struct lt_container c;
+
+	lt_container_parse(path, &c);
+	return (c.id[0] ? 8u : 0) + (c.pod_uid[0] ? 4u : 0) + (c.unit[0] ? 2u : 0) +
+	       (path[strspn(path, "/.")] ? 1u : 0);
+}
+
+/* The third field of "7:memory:/path", which may itself hold colons. */
+static bool split_line(struct lt_bytes line, struct lt_bytes *ret_path, bool *ret_v2)
+{
+	static const char deleted[] = " (deleted)";
+	const uint8_t *first = line.n ? memchr(line.p, ':', line.n) : NULL;
+	const uint8_t *second = first ? memchr(first + 1, ':',
+					       line.n - (size_t)(first + 1 - line.p))
+				      : NULL;
+	struct lt_bytes path;
+
+	if (!second || second + 1 >= line.p + line.n || second[1] != '/')
+		return false;
+	path = lt_bytes_skip(line, (size_t)(second + 1 - line.p));
+	/* A process that has ended, in a cgroup that was removed. */
+	if (path.n > strlen(deleted) &&
+	    memcmp(path.p + path.n - strlen(deleted), deleted, strlen(deleted)) == 0)
+		path.n -= strlen(deleted);
+	*ret_path = path;
+	*ret_v2 = second == first + 1 && first == line.p + 1 && line.p[0] == '0';
+	return true;
+}
+
+/* A path too long for a record keeps its end, where the container is. */
+static void copy_path(char ret_path[LT_CGROUP_PATH], const char *path)
+{
+	size_t n = strlen(path);
+	const char *from = path;
+
+	if (n >= LT_CGROUP_PATH) {
+		from = path + n - (LT_CGROUP_PATH - 1);
+		from = strchr(from, '/') ? strchr(from, '/') : from;
+	}
+	lt_bytes_copy(ret_path, LT_CGROUP_PATH, lt_bytes_str(from));
+}
+
+bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH])
+{
+	struct lt_bytes rest = lt_bytes(text, n);
+	char path[LINE_PATH_MAX];
+	unsigned best = 0;
+	bool any = false, any_v2 = false;
+
+	for (unsigned lines = 0; rest.n > 0 && lines < LINES_MAX; lines++) {
+		const uint8_t *end = memchr(rest.p, '\n', rest.n);
+		struct lt_bytes line = lt_bytes(rest.p, end ? (size_t)(end - rest.p) : rest.n);
+		struct lt_bytes field;
+		unsigned s;
+		bool v2;
+
+		rest = lt_bytes_skip(rest, line.n + 1);
+		if (!split_line(line, &field, &v2))
+			continue;
+		lt_bytes_copy(path, sizeof(path), field);
+		s = score(path);
+		if (any && (s < best || (s == best && (any_v2 || !v2))))
+			continue;
+		copy_path(ret_path, path);
+		best = s;
+		any = true;
+		any_v2 = v2;
+	}
+	return any;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/discover/images.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "userspace/base/alloc.h"
+#include "userspace/base/counter.h"
+
+enum { WAYS = 4, BUCKETS = LT_IMAGES_SEEN_MAX / WAYS, DETACH_THREADS = 4 };
+
+struct sight {
+	uint64_t device, inode; /* 0, 0: empty */
+};
+
+struct attached {
+	struct lt_image_id id;
+	struct lt_attachment *attachment; /* NULL: free slot */
+	uint64_t seen_device;             /* under which it was found */
+	uint64_t used_ns;
+};
+
+struct lt_images {
+	struct sight (*seen)[WAYS]; /* newest first */
+	struct attached attached[LT_IMAGES_ATTACHED_MAX];
+	size_t count; /* slots in use or used before */
+};
+
+int lt_images_new(struct lt_images **ret)
+{
+	lt_defer(lt_images_freep) struct lt_images *t = lt_calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->seen = lt_calloc(BUCKETS, sizeof(*t->seen));
+	if (!t->seen)
+		return -ENOMEM;
+	*ret = lt_take(t);
+	return 0;
+}
+
+struct detach {
+	struct lt_images *images;
+	size_t first;
+};
+
+static void *detach_some(void *arg)
+{
+	const struct detach *job = arg;
+
+	for (size_t i = job->first; i < job->images->count; i += DETACH_THREADS)
+		lt_attachment_free(job->images->attached[i].attachment);
+	return NULL;
+}
+
+struct lt_images *lt_images_free(struct lt_images *t)
+{
+	struct detach jobs[DETACH_THREADS];
+	pthread_t threads[DETACH_THREADS];
+	bool started[DETACH_THREADS];
+
+	if (!t)
+		return NULL;
+	for (size_t i = 0; i < DETACH_THREADS; i++) {
+		jobs[i] = (struct detach){.images = t, .first = i};
+		started[i] = pthread_create(&threads[i], NULL, detach_some, &jobs[i]) == 0;
+		if (!started[i])
+			detach_some(&jobs[i]);
+	}
+	for (size_t i = 0; i < DETACH_THREADS; i++) {
+		if (started[i])
+			pthread_join(threads[i], NULL);
+	}
+	lt_free(t->seen);
+	lt_free(t);
+	return NULL;
+}
+
+static struct sight *bucket(struct lt_images *t, uint64_t device, uint64_t inode)
+{
+	uint64_t hash = (inode ^ device << 32 ^ device >> 32) * 0x9e3779b97f4a7c15ULL;
+
+	return t->seen[(hash >> 32) % BUCKETS];
+}
+
+bool lt_images_first_sight(struct lt_images *t, uint64_t device, uint64_t inode)
+{
+	struct sight *ways = bucket(t, device, inode);
+
+	for (int i = 0; i < WAYS; i++) {
+		if (ways[i].device == device && ways[i].inode == inode)
+			return false;
+	}
+	memmove(&ways[1], &ways[0], (WAYS - 1) * sizeof(*ways));
+	ways[0] = (struct sight){.device = device, .inode = inode};
+	return true;
+}
+
+void lt_images_unsee(struct lt_images *t, uint64_t device, uint64_t inode)
+{
+	struct sight *ways = bucket(t, device, inode);
+
+	for (int i = 0; i < WAYS; i++) {
+		if (ways[i].device == device && ways[i].inode == inode)
+			ways[i] = (struct sight){0};
+	}
+}
+
+void lt_images_forget_sights(struct lt_images *t)
+{
+	memset(t->seen, 0, BUCKETS * sizeof(*t->seen));
+}
+
+static bool same_file(const struct lt_image_id *a, const struct lt_image_id *b)
+{
+	/* The lower file itself and its sight through an overlay are the same inode: one side without device is enough. */
+	if (a->device != 0 && b->device != 0 && a->device != b->device)
+		return false;
+	return a->inode == b->inode && a->size == b->size && a->build_id_n == b->build_id_n &&
+	       memcmp(a->build_id, b->build_id, a->build_id_n) == 0;
+}
+
+bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].attachment && same_file(&t->attached[i].id, id))
+			return true;
+	}
+	return false;
+}
+
+int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t seen_device,
+		  struct lt_attachment *a, uint64_t now_ns)
+{
+	size_t slot = 0;
+
+	while (slot < t->count && t->attached[slot].attachment)
+		slot++;
+	if (slot == LT_IMAGES_ATTACHED_MAX)
+		return -ENOBUFS;
+	if (slot == t->count)
+		t->count++;
+	t->attached[slot] = (struct attached){
+		.id = *id,
+		.attachment = a,
+		.seen_device = seen_device,
+		.used_ns = now_ns,
+	};
+	lt_counter_add(LT_C_ATTACHMENTS, 1);
+	return 0;
+}
+
+void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, uint64_t now_ns)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct attached *a = &t->attached[i];
+
+		/* An overlay's device differs in each container, the inode does not. */
+		if (a->attachment && a->id.inode == inode &&
+		    (a->id.device == 0 || a->seen_device == seen_device))
+			a->used_ns = now_ns;
+	}
+}
+
+void lt_images_retire(struct lt_images *t, uint64_t before_ns)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct attached *a = &t->attached[i];
+
+		if (!a->attachment || a->used_ns >= before_ns)
+			continue;
+		lt_images_unsee(t, a->seen_device, a->id.inode);
+		a->attachment = lt_attachment_free(a->attachment);
+	}
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What /proc/PID says, through one descriptor of that folder: a pid that is used again cannot
+ * answer. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/discover/process.h"
+
+/* What /proc rounds a start time down to is 10 ms on every kernel that we know; twice that is never
+ * too little. */
+#define LT_PROCFS_SLACK_NS 20000000ull
+
+struct lt_procfs_stat {
+	uint64_t start_ns; /* boot time, rounded down to a clock tick */
+	uint32_t parent_tgid;
+	char comm[LT_COMM_SIZE];
+	bool kernel_thread;
+};
+
+/* A descriptor of @proc/@tgid, or -ENOENT. The caller closes it. */
+LT_MUST_CHECK int lt_procfs_open(const char *proc, uint32_t tgid);
+/* -ESRCH, -ENOENT: gone. -EBADMSG: not a stat line. */
+LT_MUST_CHECK int lt_procfs_stat(int pid_fd, struct lt_procfs_stat *ret);
+LT_MUST_CHECK int lt_procfs_uid(int pid_fd, uint32_t *ret);
+/* Without " (deleted)". -ENOENT for kernel threads and zombies. */
+LT_MUST_CHECK int lt_procfs_exe(int pid_fd, char ret[LT_EXE_SIZE]);
+/* *ret_v2: the picked path is the one of the "0::" line. -ENOENT when there is none. */
+LT_MUST_CHECK int lt_procfs_cgroup(int pid_fd, char ret[LT_CGROUP_PATH], bool *ret_v2);
+/* Values of the variables @names, "" where not set. Everything else is forgotten while it is read.
+ */
+LT_MUST_CHECK int lt_procfs_environ(int pid_fd, const char *const *names, size_t count,
+				    char ret[][LT_ENV_VALUE]);

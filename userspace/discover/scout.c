@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A file is opened through /proc/PID/map_files alone: it is the very file that is mapped, whatever its path says (deleted, replaced, in another mount
+ * namespace, or named to look like a host library).
+ */
+#include "userspace/discover/scout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "collectors/elf_image.h"
+#include "userspace/base/alloc.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/counter.h"
+#include "userspace/base/parse.h"
+#include "userspace/capture/map_watch.h"
+#include "userspace/discover/images.h"
+
+enum { MAPS_LINES_MAX = 65536, SWEEPS_REMEMBERED = 20 };
+
+struct lt_scout {
+	struct lt_capture *capture; /* NULL: survey */
+	struct lt_scout_opts opts;
+	struct lt_images *images;
+	struct lt_map_watch *watch; /* NULL: the sweep alone finds files */
+	int wake_fd;
+	atomic_bool stopping;
+	pthread_t thread;
+	bool running;
+};
+
+LT_DEFINE_FREEP(lt_scout_stop, struct lt_scout)
+
+static void tell(struct lt_scout *s, const struct lt_scout_file *file)
+{
+	if (s->opts.found)
+		s->opts.found(s->opts.arg, file);
+}
+
+/* What the mapping's own name says, for people. */
+static void read_path(const char *link, char ret[256])
+{
+	ssize_t n = readlink(link, ret, 255);
+
+	ret[n > 0 ? n : 0] = '\0';
+}
+
+static int identify(int fd, const struct lt_elf_image *image, struct lt_image_id *ret)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	ret->device = fs.f_type == OVERLAYFS_SUPER_MAGIC ? 0 : st.st_dev;
+	ret->inode = st.st_ino;
+	ret->size = (uint64_t)st.st_size;
+	ret->build_id_n = (uint32_t)lt_elf_build_id(image, ret->build_id);
+	return 0;
+}
+
+static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
+			const struct lt_image_id *id, const struct lt_probe_plan *plan)
+{
+	struct lt_attachment *attachment;
+	int r;
+
+	if (!s->capture)
+		return 0;
+	r = lt_capture_attach(s->capture, fd, plan, &attachment);
+	if (r < 0)
+		return r;
+	r = lt_images_add(s->images, id, makedev(m->major, m->minor), attachment, lt_clock_boot_ns());
+	if (r < 0)
+		lt_attachment_free(attachment);
+	return r;
+}
+
+/* Looks into the file behind @fd. -ENOENT: nothing for us, or attached already. */
+static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path)
+{
+	lt_defer(lt_elf_freep) struct lt_elf_image *image = NULL;
+	struct lt_scout_file file = {.path = path, .inode = m->inode, .pid = m->pid};
+	struct lt_probe_plan plan;
+	struct lt_image_id id;
+	int r;
+
+	r = lt_elf_open(fd, &image);
+	if (r < 0)
+		return r;
+	lt_counter_add(LT_C_IMAGES, 1);
+	r = lt_collector_plan(image, &plan);
+	if (r < 0)
+		return r;
+	r = identify(fd, image, &id);
+	if (r < 0)
+		return r;
+	if (s->capture && lt_images_attached(s->images, &id))
+		return -ENOENT;
+	file.collector = plan.collector;
+	file.probes = plan.count;
+	file.error = attach_image(s, m, fd, &id, &plan);
+	if (file.error < 0)
+		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
+	tell(s, &file);
+	return file.error;
+}
+
+static void examine(struct lt_scout *s, const struct lt_mapping *m)
+{
+	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
+	uint64_t device = makedev(m->major, m->minor);
+	lt_defer(lt_closep) int fd = -1;
+	char link[80], path[256];
+
+	if (m->inode == 0 || !lt_images_first_sight(s->images, device, sight))
+		return;
+	snprintf(link, sizeof(link), "/proc/%u/map_files/%lx-%lx", m->pid, (unsigned long)m->start,
+		 (unsigned long)m->end);
+	read_path(link, path);
+	fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		/* The process is gone or the mapping has changed: another one with this file may come. */
+		lt_images_unsee(s->images, device, sight);
+		return;
+	}
+	if (examine_fd(s, m, fd, path) == -ENOMEM)
+		lt_images_unsee(s->images, device, sight);
+}
+
+/* "start-end perms offset major:minor inode   path": false for anything but an executable file mapping. */
+static bool parse_maps_line(const char *line, uint32_t pid, struct lt_mapping *ret)
+{
+	unsigned long start, end, inode;
+	unsigned major, minor;
+	char perms[8];
+
+	if (sscanf(line, "%lx-%lx %7s %*x %x:%x %lu", &start, &end, perms, &major, &minor, &inode) != 6 ||
+	    !strchr(perms, 'x') || inode == 0)
+		return false;
+	*ret = (struct lt_mapping){
+		.pid = pid,
+		.start = start,
+		.end = end,
+		.major = major,
+		.minor = minor,
+		.inode = inode,
+	};
+	return true;
+}
+
+static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
+{
+	lt_defer(lt_fclosep) FILE *maps = NULL;
+	char path[32], line[512];
+	size_t lines = 0;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && lines++ < MAPS_LINES_MAX && fgets(line, sizeof(line), maps)) {
+		struct lt_mapping m;
+
+		if (!parse_maps_line(line, pid, &m))
+			continue;
+		examine(s, &m);
+		lt_images_touch(s->images, makedev(m.major, m.minor), m.inode, now_ns);
+	}
+}
+
+static int sweep(struct lt_scout *s)
+{
+	uint64_t now_ns = lt_clock_boot_ns();
+	uint32_t own = (uint32_t)getpid();
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!proc)
+		return -errno;
+	while (!atomic_load(&s->stopping) && (entry = readdir(proc))) {
+		uint64_t pid;
+
+		if (lt_parse_u64(lt_bytes_str(entry->d_name), &pid) == 0 && pid != own)
+			sweep_process(s, (uint32_t)pid, now_ns);
+	}
+	closedir(proc);
+	return 0;
+}
+
+static void on_mapping(void *arg, const struct lt_mapping *m)
+{
+	if (m->pid != (uint32_t)getpid())
+		examine(arg, m);
+}
+
+static void wait_for_news(struct lt_scout *s, int timeout_ms)
+{
+	if (s->watch && lt_map_watch_poll(s->watch, s->wake_fd, timeout_ms, on_mapping, s) >= 0)
+		return;
+	/* No notices on this host, or they broke: sleep; the wake fd ends the wait at once. */
+	s->watch = lt_map_watch_free(s->watch);
+	{
+		eventfd_t value;
+		struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+
+		if (eventfd_read(s->wake_fd, &value) < 0)
+			nanosleep(&pause, NULL);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct lt_scout *s = arg;
+	uint64_t next_ns = lt_clock_boot_ns() + s->opts.sweep_ns;
+	unsigned sweeps = 0;
+
+	while (!atomic_load(&s->stopping)) {
+		uint64_t now_ns = lt_clock_boot_ns();
+
+		if (now_ns < next_ns) {
+			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
+			continue;
+		}
+		if (++sweeps % SWEEPS_REMEMBERED == 0)
+			lt_images_forget_sights(s->images);
+		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
+		if (now_ns > s->opts.keep_ns)
+			lt_images_retire(s->images, now_ns - s->opts.keep_ns);
+		next_ns = now_ns + s->opts.sweep_ns;
+	}
+	return NULL;
+}
+
+static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opts, struct lt_scout **ret)
+{
+	lt_defer(lt_scout_stopp) struct lt_scout *s = lt_calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->capture = capture;
+	s->opts = *opts;
+	if (s->opts.sweep_ns == 0)
+		s->opts.sweep_ns = 30ULL * 1000000000;
+	if (s->opts.keep_ns == 0)
+		s->opts.keep_ns = 600ULL * 1000000000;
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake_fd < 0)
+		return -errno;
+	r = lt_images_new(&s->images);
+	if (r < 0)
+		return r;
+	*ret = lt_take(s);
+	return 0;
+}
+
+int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts, struct lt_scout **ret)
+{
+	lt_defer(lt_scout_stopp) struct lt_scout *s = NULL;
+	int r;
+
+	r = new_scout(capture, opts, &s);
+	if (r < 0)
+		return r;
+	/* Before the first sweep, so that nothing mapped meanwhile is missed. */
+	if (lt_map_watch_open(&s->watch) < 0)
+		s->watch = NULL;
+	r = sweep(s);
+	if (r < 0)
+		return r;
+	r = -pthread_create(&s->thread, NULL, run, s);
+	if (r < 0)
+		return r;
+	s->running = true;
+	*ret = lt_take(s);
+	return 0;
+}
+
+struct lt_scout *lt_scout_stop(struct lt_scout *s)
+{
+	if (!s)
+		return NULL;
+	atomic_store(&s->stopping, true);
+	if (s->running) {
+		lt_ignore(eventfd_write(s->wake_fd, 1));
+		pthread_join(s->thread, NULL);
+	}
+	s->watch = lt_map_watch_free(s->watch);
+	s->images = lt_images_free(s->images);
+	lt_closep(&s->wake_fd);
+	lt_free(s);
+	return NULL;
+}
+
+int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file), void *arg)
+{
+	struct lt_scout_opts opts = {.found = found, .arg = arg};
+	lt_defer(lt_scout_stopp) struct lt_scout *s = NULL;
+	int r;
+
+	r = new_scout(NULL, &opts, &s);
+	return r < 0 ? r : sweep(s);
+}

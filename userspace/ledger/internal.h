@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the ledger room share; nobody else includes it. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "userspace/ledger/ledger.h"
+
+enum { LT_LEDGER_PATH = 4000 };
+
+struct lt_ledger {
+	sqlite3 *db;
+	sqlite3_stmt *insert; /* of the writer, prepared at open */
+	sqlite3_stmt *mark_self;
+	sqlite3_stmt *mark_others;
+	sqlite3_stmt *carry_cost;
+	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
+	sqlite3_stmt *parts;
+	char error[512];
+	char state_dir[LT_LEDGER_PATH];
+	char path[LT_LEDGER_PATH];
+};
+
+/* "unknown" | "no" | "yes" */
+const char *lt_billable_name(enum lt_billable b);
+
+/* Column 0 of a select of these is node_seq, 1 is record_id. */
+extern const char lt_record_columns[];
+/* The whole "create table record (...)". */
+extern const char lt_record_table[];
+/* Insert with upsert; parameters in the order of the columns without node_seq. */
+extern const char lt_record_insert[];
+
+/* -ENOMEM, -EIO ... for a result code of the library. */
+int lt_sqlite_errno(int code);
+LT_MUST_CHECK int lt_ledger_prepare(struct lt_ledger *l, const char *sql, sqlite3_stmt **ret);
+
+LT_MUST_CHECK int lt_record_bind(sqlite3_stmt *insert, const struct lt_record *r);
+/* From the current row of a select of lt_record_columns. */
+LT_MUST_CHECK int lt_record_read(struct lt_ledger *l, sqlite3_stmt *row, uint64_t *ret_seq,
+				 struct lt_record *ret);
+
+static inline void lt_finalizep(sqlite3_stmt **s)
+{
+	sqlite3_finalize(*s);
+	*s = NULL;
+}
+
+static inline void lt_sqlite_freep(char **text)
+{
+	sqlite3_free(*text);
+	*text = NULL;
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/ledger/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "userspace/base/alloc.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/parse.h"
+#include "userspace/ledger/internal.h"
+
+enum {
+	SCHEMA_VERSION = 1,
+	BUSY_MS = 2000,
+	/* A larger file is not read through at every start; its damage shows when a page is used.
+	 */
+	CHECK_BYTES_MAX = 64 << 20,
+};
+
+int lt_sqlite_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EBADMSG;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return -EACCES;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISUSE:
+	case SQLITE_RANGE:
+		return -EINVAL;
+	default:
+		return -EIO;
+	}
+}
+
+int lt_ledger_prepare(struct lt_ledger *l, const char *sql, sqlite3_stmt **ret)
+{
+	return lt_sqlite_errno(
+		sqlite3_prepare_v3(l->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL));
+}
+
+static int run(struct lt_ledger *l, const char *sql)
+{
+	return lt_sqlite_errno(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
+}
+
+/* The first column of the first row as a number. -ENOENT: no row. */
+static int ask(struct lt_ledger *l, const char *sql, int64_t *ret)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r, step;
+
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	step = sqlite3_step(s);
+	if (step == SQLITE_DONE)
+		return -ENOENT;
+	if (step != SQLITE_ROW)
+		return lt_sqlite_errno(step);
+	*ret = sqlite3_column_int64(s, 0);
+	return 0;
+}
+
+/* lt_glob(pattern, text): the globs of the rules, which are not those of SQL. */
+static void glob_function(sqlite3_context *context, int count, sqlite3_value **value)
+{
+	const char *pattern = (const char *)sqlite3_value_text(value[0]);
+	const void *text = sqlite3_value_text(value[1]);
+	size_t n = (size_t)sqlite3_value_bytes(value[1]);
+
+	(void)count;
+	sqlite3_result_int(context, pattern && text && lt_glob_match(pattern, lt_bytes(text, n)));
+}
+
+static int open_database(struct lt_ledger *l, const char *path, int flags)
+{
+	int code = sqlite3_open_v2(path, &l->db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_busy_timeout(l->db, BUSY_MS);
+	if (code == SQLITE_OK)
+		code = sqlite3_create_function(l->db, "lt_glob", 2,
+					       SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+					       glob_function, NULL, NULL);
+	return lt_sqlite_errno(code);
+}
+
+static void close_database(struct lt_ledger *l)
+{
+	sqlite3_stmt **statement[] = {&l->insert,     &l->mark_self, &l->mark_others,
+				      &l->carry_cost, &l->units,     &l->parts};
+
+	for (size_t i = 0; i < LT_COUNT(statement); i++)
+		lt_finalizep(statement[i]);
+	sqlite3_close(l->db);
+	l->db = NULL;
+}
+
+struct lt_ledger *lt_ledger_close(struct lt_ledger *l)
+{
+	if (!l)
+		return NULL;
+	close_database(l);
+	lt_free(l);
+	return NULL;
+}
+
+static int ledger_problem(struct lt_ledger *l, int error, const char *path,
+			  struct lt_problem *problem)
+{
+	const char *why = l->db ? sqlite3_errmsg(l->db) : "out of memory";
+
+	return lt_problem_set(problem, error, path, 0, "the ledger cannot be opened: %s%s", why,
+			      error == -EBUSY ? "; is another agent using this state directory?"
+					      : "");
+}
+
+static int newer_problem(int64_t version, const char *path, struct lt_problem *problem)
+{
+	return lt_problem_set(problem, -EOPNOTSUPP, path, 0,
+			      "the ledger was written by a newer ledgertap (schema %" PRId64
+			      ", this one knows %d): use that version, or another --state-dir",
+			      version, SCHEMA_VERSION);
+}
+
+/* ---- writing ---- */
+
+static int check(struct lt_ledger *l)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r;
+
+	r = lt_ledger_prepare(l, "pragma quick_check(1)", &s);
+	if (r < 0)
+		return r;
+	r = sqlite3_step(s);
+	if (r != SQLITE_ROW)
+		return lt_sqlite_errno(r);
+	return strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 ? 0 : -EBADMSG;
+}
+
+static int migrate(struct lt_ledger *l)
+{
+	lt_defer(lt_sqlite_freep)
+	char *sql = NULL;
+	int64_t version;
+	int r;
+
+	r = run(l, "begin immediate");
+	if (r == 0)
+		r = ask(l, "pragma user_version", &version);
+	if (r < 0 || version == SCHEMA_VERSION) {
+		run(l, "rollback");
+		return r;
+	}
+	sql = sqlite3_mprintf("%s;"
+			      "create unique index record_node_seq on record (node_seq);"
+			      "create index record_start on record (start_ns);"
+			      "create index record_tenant on record (tenant, start_ns);"
+			      "create index record_dedupe on record (dedupe_key)"
+			      " where dedupe_key is not null;"
+			      "pragma user_version = %d;"
+			      "commit",
+			      lt_record_table, SCHEMA_VERSION);
+	r = sql ? run(l, sql) : -ENOMEM;
+	if (r < 0)
+		run(l, "rollback");
+	return r;
+}
+
+/*
+ * One call seen at two hops, a gateway's client and the gateway itself: the same response from two
+ * hosts in two processes, one inside the other in time. Only the outer one counts. Upstreams of
+ * tests answer with the same id again and again, but from one host.
+ */
+#define SAME_CALL                                                                                  \
+	"other.dedupe_key = self.dedupe_key and other.record_id <> self.record_id"                 \
+	" and other.conn_tgid <> self.conn_tgid and other.host <> self.host"
+
+static const char mark_self[] =
+	"update record as self set counts_in_total = 0, parent_record_id = ("
+	"select record_id from record as other where " SAME_CALL
+	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns"
+	" order by other.start_ns desc limit 1)"
+	" where record_id = ?1 and exists (select 1 from record as other where " SAME_CALL
+	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns)";
+
+static const char mark_others[] =
+	"update record as other set counts_in_total = 0, parent_record_id = ?1,"
+	" revision = other.revision + 1 from (select record_id, dedupe_key, conn_tgid, host,"
+	" start_ns, end_ns from record where record_id = ?1) as self"
+	" where other.counts_in_total = 1 and " SAME_CALL
+	" and other.start_ns > self.start_ns and other.end_ns < self.end_ns";
+
+/* The cost goes to the process that began the call: an outer hop that nobody could price takes the
+ * inner one's. */
+static const char carry_cost[] =
+	"update record as outer set price_status = inner.price_status, cost_pico = inner.cost_pico,"
+	" currency = inner.currency, price_version = inner.price_version,"
+	" cost_parts = inner.cost_parts, revision = outer.revision + 1"
+	" from record as inner indexed by record_dedupe where inner.dedupe_key = ?2"
+	" and inner.parent_record_id = outer.record_id and inner.cost_pico is not null"
+	" and outer.dedupe_key = ?2 and outer.cost_pico is null"
+	" and ?1 in (outer.record_id, inner.record_id)";
+
+static int prepare_writing(struct lt_ledger *l)
+{
+	int r;
+
+	r = lt_ledger_prepare(l, lt_record_insert, &l->insert);
+	if (r == 0)
+		r = lt_ledger_prepare(l, mark_self, &l->mark_self);
+	if (r == 0)
+		r = lt_ledger_prepare(l, mark_others, &l->mark_others);
+	if (r == 0)
+		r = lt_ledger_prepare(l, carry_cost, &l->carry_cost);
+	return r;
+}
+
+static int make_place(const char *state_dir, const char *path, off_t *ret_size,
+		      struct lt_problem *problem)
+{
+	lt_defer(lt_closep)
+	int fd = -1;
+	struct stat st;
+
+	if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
+		return lt_problem_set(problem, -errno, state_dir, 0,
+				      "the state directory cannot be made: %s", strerror(errno));
+	/* Made here so that SQLite does not choose the mode; its -wal and -shm take it over. */
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return lt_problem_set(problem, -errno, path, 0,
+				      "the ledger cannot be opened for writing: %s%s",
+				      strerror(errno),
+				      errno == EACCES ? "; try sudo, or another --state-dir" : "");
+	*ret_size = st.st_size;
+	return 0;
+}
+
+/* -EBADMSG: the file is damaged. */
+static int begin_writing(struct lt_ledger *l, const char *path, off_t size,
+			 struct lt_problem *problem)
+{
+	int64_t version = 0;
+	int r;
+
+	r = open_database(l, path, SQLITE_OPEN_READWRITE);
+	if (r == 0)
+		r = ask(l, "pragma user_version", &version);
+	if (r == 0 && version > SCHEMA_VERSION)
+		return newer_problem(version, path, problem);
+	if (r == 0)
+		r = run(l, "pragma journal_mode = wal;"
+			   "pragma synchronous = normal;"
+			   "pragma journal_size_limit = 16777216");
+	if (r == 0 && size > 0 && size <= CHECK_BYTES_MAX)
+		r = check(l);
+	if (r == 0)
+		r = migrate(l);
+	if (r == 0)
+		r = prepare_writing(l);
+	return r < 0 ? ledger_problem(l, r, path, problem) : 0;
+}
+
+static int move_aside(const char *path, struct lt_problem *problem)
+{
+	static const char *const suffix[] = {"", "-wal", "-shm"};
+	char from[LT_LEDGER_PATH + 8], to[LT_LEDGER_PATH + 64], stamp[32];
+	time_t now = (time_t)(lt_clock_wall_ns() / 1000000000);
+	struct tm tm;
+
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	for (size_t i = 0; i < LT_COUNT(suffix); i++) {
+		snprintf(from, sizeof(from), "%s%s", path, suffix[i]);
+		snprintf(to, sizeof(to), "%s.corrupt-%s%s", path, stamp, suffix[i]);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return lt_problem_set(problem, -errno, path, 0,
+					      "the ledger is damaged and cannot be moved aside: %s",
+					      strerror(errno));
+	}
+	return lt_problem_set(
+		problem, 0, path, 0,
+		"the ledger was damaged: it was kept as ledger.db.corrupt-%s and a new one "
+		"begun; 'sqlite3 FILE .recover' may save what is in it",
+		stamp);
+}
+
+static int open_write(struct lt_ledger *l, const char *state_dir, const char *path,
+		      struct lt_problem *problem)
+{
+	struct lt_problem moved = {0};
+	off_t size;
+	int r;
+
+	r = make_place(state_dir, path, &size, problem);
+	if (r < 0)
+		return r;
+	r = begin_writing(l, path, size, problem);
+	if (r != -EBADMSG)
+		return r;
+	close_database(l);
+	r = move_aside(path, &moved);
+	if (r == 0)
+		r = make_place(state_dir, path, &size, problem);
+	if (r == 0)
+		r = begin_writing(l, path, size, problem);
+	if (problem && (r == 0 || moved.text[0] == '\0'))
+		*problem = moved;
+	return r;
+}
+
+/* ---- reading ---- */
+
+static int reading_problem(int error, const char *state_dir, struct lt_problem *problem)
+{
+	if (error == -EACCES)
+		return lt_problem_set(problem, error, NULL, 0,
+				      "no right to read the ledger in %s: try sudo, or --state-dir",
+				      state_dir);
+	return lt_problem_set(problem, error, NULL, 0,
+			      "no ledger in %s: is the agent running? try sudo, or --state-dir",
+			      state_dir);
+}
+
+/* Nothing can be written beside the file (a read-only file system): read it as it is, without its
+ * log. */
+static int open_immutable(struct lt_ledger *l, const char *path, struct lt_problem *problem)
+{
+	lt_defer(lt_sqlite_freep)
+	char *uri = sqlite3_mprintf("file:%s?immutable=1", path);
+	char wal[LT_LEDGER_PATH + 8];
+	struct stat st;
+
+	close_database(l);
+	if (!uri)
+		return -ENOMEM;
+	if (strpbrk(path, "?#%"))
+		return -EIO; /* would be read as a part of the URI */
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	if (stat(wal, &st) == 0 && st.st_size > 0)
+		lt_problem_set(
+			problem, 0, path, 0,
+			"the latest calls may be missing: the ledger's log cannot be used here");
+	return open_database(l, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+static int open_read(struct lt_ledger *l, const char *state_dir, const char *path,
+		     struct lt_problem *problem)
+{
+	int64_t version = 0;
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) < 0)
+		return reading_problem(errno == EACCES ? -EACCES : -ENOENT, state_dir, problem);
+	if (access(path, R_OK) < 0)
+		return reading_problem(-EACCES, state_dir, problem);
+	r = open_database(l, path, SQLITE_OPEN_READONLY);
+	if (r == 0)
+		r = ask(l, "pragma user_version", &version);
+	if (r == -EIO || r == -EROFS) {
+		r = open_immutable(l, path, problem);
+		if (r == 0)
+			r = ask(l, "pragma user_version", &version);
+	}
+	if (r < 0)
+		return ledger_problem(l, r, path, problem);
+	if (version == 0) /* the agent has made the file and is about to fill it */
+		return reading_problem(-ENOENT, state_dir, problem);
+	if (version > SCHEMA_VERSION)
+		return newer_problem(version, path, problem);
+	return 0;
+}
+
+int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode, struct lt_ledger **ret,
+		   struct lt_problem *problem)
+{
+	lt_defer(lt_ledger_closep)
+	struct lt_ledger *l = NULL;
+	size_t n;
+	int r;
+
+	l = lt_calloc(1, sizeof(*l));
+	if (!l)
+		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
+	snprintf(l->state_dir, sizeof(l->state_dir), "%s", state_dir);
+	n = (size_t)snprintf(l->path, sizeof(l->path), "%s/ledger.db", state_dir);
+	if (n >= sizeof(l->path))
+		return lt_problem_set(problem, -EINVAL, NULL, 0,
+				      "the name of the state directory is too long");
+	r = mode == LT_LEDGER_WRITE ? open_write(l, state_dir, l->path, problem)
+				    : open_read(l, state_dir, l->path, problem);
+	if (r < 0)
+		return r;
+	*ret = lt_take(l);
+	return 0;
+}
+
+/* ---- records ---- */
+
+static int step_once(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return lt_sqlite_errno(code);
+}
+
+static int put_one(struct lt_ledger *l, const struct lt_record *record)
+{
+	sqlite3_stmt *mark[] = {l->mark_self, l->mark_others, l->carry_cost};
+	int r;
+
+	r = lt_record_bind(l->insert, record);
+	if (r == 0)
+		r = step_once(l->insert);
+	if (r < 0 || sqlite3_changes(l->db) == 0 || !record->dedupe_known)
+		return r;
+	for (size_t i = 0; r == 0 && i < LT_COUNT(mark); i++) {
+		sqlite3_bind_blob(mark[i], 1, record->id.b, 16, SQLITE_STATIC);
+		if (mark[i] == l->carry_cost)
+			sqlite3_bind_blob(mark[i], 2, record->dedupe_key, 16, SQLITE_STATIC);
+		r = step_once(mark[i]);
+	}
+	return r;
+}
+
+/* A page turned out to be damaged: the file is moved aside as at the start, and the next try goes
+ * to a new one. */
+static void begin_anew(struct lt_ledger *l)
+{
+	struct lt_problem problem = {0};
+
+	close_database(l);
+	if (open_write(l, l->state_dir, l->path, &problem) < 0)
+		close_database(l);
+	snprintf(l->error, sizeof(l->error), "%.*s", (int)sizeof(l->error) - 1, problem.text);
+}
+
+int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records, size_t count)
+{
+	int r;
+
+	l->error[0] = '\0';
+	if (!l->db) {
+		begin_anew(l);
+		if (!l->db)
+			return -EIO;
+	}
+	r = run(l, "begin immediate");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = put_one(l, records[i]);
+	if (r == 0)
+		r = run(l, "commit");
+	if (r == 0)
+		return 0;
+	/* Kept now, since the roll-back would be the last thing that the library speaks of. */
+	snprintf(l->error, sizeof(l->error), "%s", sqlite3_errmsg(l->db));
+	if (!sqlite3_get_autocommit(l->db))
+		run(l, "rollback");
+	if (r == -EBADMSG)
+		begin_anew(l);
+	return r;
+}
+
+const char *lt_ledger_error(const struct lt_ledger *l)
+{
+	return l->error[0] ? l->error : l->db ? sqlite3_errmsg(l->db) : "closed";
+}

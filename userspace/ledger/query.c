@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/ledger/query.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "userspace/ledger/internal.h"
+
+/* Every text that comes from outside is a bound parameter; these pieces are all there is of SQL. */
+#define MODEL "coalesce(response_model, request_model)"
+#define WHERE                                                                                      \
+	" start_ns < ?3 and (?5 is null or lt_glob(?5, team))"                                     \
+	" and (?6 is null or lt_glob(?6, provider)) and (?7 is null or lt_glob(?7, " MODEL "))"    \
+	" and (?8 is null or substr(container_id, 1, length(?8)) = ?8)"                            \
+	" and (?9 is null or lt_glob(?9, comm)) and (?10 is null or pid = ?10)"
+
+enum { PARAMETER_LIMIT = 11, PARAMETER_CURRENCY = 11, SQL_SIZE = 8192 };
+
+void lt_filter_init(struct lt_filter *f)
+{
+	*f = (struct lt_filter){.since_ns = INT64_MIN, .until_ns = INT64_MAX, .pid = -1};
+}
+
+/* The first condition decides which index is used: that of the numbers to go on from one, else that
+ * of the time. */
+static const char *range(const struct lt_filter *f)
+{
+	return f->after_seq > 0 || f->since_ns == INT64_MIN
+		       ? " node_seq > ?1 and +start_ns >= ?2 and +"
+		       : " +node_seq > ?1 and start_ns >= ?2 and ";
+}
+
+/* Without a wildcard the index of the tenants serves. */
+static const char *tenant(const struct lt_filter *f)
+{
+	if (!f->tenant)
+		return "";
+	return strpbrk(f->tenant, "*?") ? " and lt_glob(?4, tenant)" : " and tenant = ?4";
+}
+
+static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
+{
+	const char *const text[] = {f->tenant, f->team,	     f->provider,
+				    f->model,  f->container, f->comm};
+
+	sqlite3_bind_int64(s, 1, f->after_seq > INT64_MAX ? INT64_MAX : (int64_t)f->after_seq);
+	sqlite3_bind_int64(s, 2, f->since_ns);
+	sqlite3_bind_int64(s, 3, f->until_ns);
+	for (size_t i = 0; i < LT_COUNT(text); i++)
+		sqlite3_bind_text(s, 4 + (int)i, text[i], -1, SQLITE_STATIC);
+	if (f->pid >= 0)
+		sqlite3_bind_int64(s, 10, f->pid);
+}
+
+int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
+		     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		     void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE];
+	bool newest = f->limit > 0 && f->newest;
+	struct lt_record record;
+	uint64_t seq;
+	int r, step;
+
+	if (newest)
+		snprintf(sql, sizeof(sql),
+			 "select %s from record where node_seq in (select node_seq from record "
+			 "where%s" WHERE "%s order by node_seq desc limit ?11) order by node_seq",
+			 lt_record_columns, range(f), tenant(f));
+	else
+		snprintf(sql, sizeof(sql),
+			 "select %s from record where%s" WHERE "%s order by node_seq%s",
+			 lt_record_columns, range(f), tenant(f), f->limit > 0 ? " limit ?11" : "");
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	bind_filter(s, f);
+	if (f->limit > 0)
+		sqlite3_bind_int64(s, PARAMETER_LIMIT,
+				   f->limit > INT64_MAX ? INT64_MAX : (int64_t)f->limit);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		r = lt_record_read(l, s, &seq, &record);
+		if (r == 0)
+			r = each(arg, seq, &record);
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}
+
+int lt_query_begin(struct lt_ledger *l)
+{
+	return lt_sqlite_errno(sqlite3_exec(l->db, "begin", NULL, NULL, NULL));
+}
+
+void lt_query_end(struct lt_ledger *l)
+{
+	sqlite3_exec(l->db, "commit", NULL, NULL, NULL);
+}
+
+static const struct dimension {
+	const char *name;
+	const char *sql;
+} dimensions_sql[] = {
+	{"tenant", "tenant"},
+	{"team", "team"},
+	{"use_case", "use_case"},
+	{"environment", "environment"},
+	{"cost_center", "cost_center"},
+	{"provider", "provider"},
+	{"model", MODEL},
+	{"api", "api"},
+	{"operation", "operation"},
+	{"host", "host"},
+	{"comm", "comm"},
+	{"exe", "exe"},
+	{"pid", "pid"},
+	{"container", "container_id"},
+	{"runtime", "runtime"},
+	{"pod", "pod_uid"},
+	{"unit", "unit"},
+	{"user", "uid"},
+	{"day", "strftime('%Y-%m-%d', start_ns / 1000000000, 'unixepoch')"},
+	{"hour", "strftime('%Y-%m-%dT%H:00Z', start_ns / 1000000000, 'unixepoch')"},
+	{"status", "price_status"},
+	{"status_code", "status_code"},
+	{"category", "cost_category"},
+	{"credential", "iif(credential_fp is null, null, printf('%016x', credential_fp))"},
+};
+
+const char *const lt_group_dimensions[] = {
+	"tenant",   "team",	   "use_case", "environment", "cost_center",
+	"provider", "model",	   "api",      "operation",   "host",
+	"comm",	    "exe",	   "pid",      "container",   "runtime",
+	"pod",	    "unit",	   "user",     "day",	      "hour",
+	"status",   "status_code", "category", "credential",  NULL,
+};
+
+static const char *find_dimension(const char *name)
+{
+	for (size_t i = 0; i < LT_COUNT(dimensions_sql); i++) {
+		if (strcmp(dimensions_sql[i].name, name) == 0)
+			return dimensions_sql[i].sql;
+	}
+	return NULL;
+}
+
+/*
+ * Sums may pass 64 bits, where SQLite gives up: they are made of two halves. What has no amount
+ * belongs to the currency of the others (?11), so that it does not split a group.
+ */
+#define HALVES(expression) ", sum((" expression ") >> 32), sum((" expression ") & 4294967295)"
+#define CURRENCY	   "iif(cost_pico is null, ?11, currency)"
+
+static const char sums[] = CURRENCY
+	", count(*), count(*) filter (where status_code >= 400 or error_type is not null)"
+	", count(*) filter (where price_status = 'unpriced')"
+	", count(*) filter (where price_status = 'no_usage')" HALVES("input_total")
+		HALVES("output_total") HALVES("cache_read") HALVES("cache_write_total")
+			HALVES("reasoning") HALVES("cost_pico");
+
+enum {
+	SUM_CALLS = 1,
+	SUM_ERRORS,
+	SUM_UNPRICED,
+	SUM_NO_USAGE,
+	SUM_INPUT,
+	SUM_COST = SUM_INPUT + 10
+};
+
+static bool read_halves(sqlite3_stmt *s, int at, lt_int128 *ret)
+{
+	*ret = ((lt_int128)sqlite3_column_int64(s, at) << 32) + sqlite3_column_int64(s, at + 1);
+	return sqlite3_column_type(s, at) != SQLITE_NULL;
+}
+
+static struct lt_count read_count(sqlite3_stmt *s, int at)
+{
+	struct lt_count count = {0};
+	lt_int128 n;
+
+	count.known = read_halves(s, at, &n);
+	count.n = n > (lt_int128)UINT64_MAX ? UINT64_MAX : (uint64_t)n;
+	return count;
+}
+
+static void read_group(sqlite3_stmt *s, int count, struct lt_group *g)
+{
+	int at = count;
+
+	*g = (struct lt_group){0};
+	for (int i = 0; i < count; i++)
+		g->value[i] = (const char *)sqlite3_column_text(s, i);
+	g->currency = (const char *)sqlite3_column_text(s, at);
+	if (!g->currency)
+		g->currency = "";
+	g->calls = (uint64_t)sqlite3_column_int64(s, at + SUM_CALLS);
+	g->errors = (uint64_t)sqlite3_column_int64(s, at + SUM_ERRORS);
+	g->unpriced = (uint64_t)sqlite3_column_int64(s, at + SUM_UNPRICED);
+	g->no_usage = (uint64_t)sqlite3_column_int64(s, at + SUM_NO_USAGE);
+	g->input = read_count(s, at + SUM_INPUT);
+	g->output = read_count(s, at + SUM_INPUT + 2);
+	g->cache_read = read_count(s, at + SUM_INPUT + 4);
+	g->cache_write = read_count(s, at + SUM_INPUT + 6);
+	g->reasoning = read_count(s, at + SUM_INPUT + 8);
+	read_halves(s, at + SUM_COST, &g->cost);
+}
+
+static int write_groups_sql(char *sql, size_t size, const struct lt_filter *f,
+			    const char *const *dimensions, size_t count)
+{
+	FILE *out = fmemopen(sql, size, "w");
+
+	if (!out)
+		return -ENOMEM;
+	fputs("select ", out);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%s, ", find_dimension(dimensions[i]));
+	fprintf(out, "%s from record where counts_in_total = 1 and%s" WHERE "%s group by " CURRENCY,
+		sums, range(f), tenant(f));
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, ", %zu", i + 1);
+	fprintf(out, " order by total(cost_pico) desc, count(*) desc");
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, ", %zu", i + 1);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+/* The currency of the newest amount. NULL: nothing was ever priced. */
+static int find_currency(struct lt_ledger *l, char ret[8])
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	const void *text;
+	int r, step;
+
+	ret[0] = '\0';
+	r = lt_ledger_prepare(l,
+			      "select currency from record where cost_pico is not null"
+			      " order by node_seq desc limit 1",
+			      &s);
+	if (r < 0)
+		return r;
+	step = sqlite3_step(s);
+	if (step == SQLITE_ROW && (text = sqlite3_column_text(s, 0)))
+		lt_bytes_copy(ret, 8, lt_bytes(text, (size_t)sqlite3_column_bytes(s, 0)));
+	return lt_sqlite_errno(step);
+}
+
+int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f, const char *const *dimensions,
+		    size_t count, int (*each)(void *arg, const struct lt_group *group), void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE], currency[8];
+	struct lt_group group;
+	int r, step;
+
+	if (count > LT_GROUP_DIMENSIONS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (!find_dimension(dimensions[i]))
+			return -EINVAL;
+	}
+	r = write_groups_sql(sql, sizeof(sql), f, dimensions, count);
+	if (r == 0)
+		r = find_currency(l, currency);
+	if (r == 0)
+		r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	bind_filter(s, f);
+	sqlite3_bind_text(s, PARAMETER_CURRENCY, currency, -1, SQLITE_STATIC);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		read_group(s, (int)count, &group);
+		r = each(arg, &group);
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/view/csv.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* [-]digits[.digits] cannot do anything in a spreadsheet, though it may begin as a formula does. */
+static bool is_number(const char *text)
+{
+	size_t n;
+
+	text += *text == '-';
+	n = strspn(text, "0123456789");
+	if (n == 0)
+		return false;
+	text += n;
+	if (*text == '.') {
+		n = strspn(text + 1, "0123456789");
+		text += n > 0 ? n + 1 : 0;
+	}
+	return *text == '\0';
+}
+
+void lt_csv_field(FILE *out, const char *text)
+{
+	bool guard, quote;
+
+	if (!text || !text[0])
+		return;
+	guard = strchr("=+-@\t\r", text[0]) && !is_number(text);
+	quote = guard || strpbrk(text, ",\"\r\n") || text[0] == ' ' || text[strlen(text) - 1] == ' ';
+	if (quote)
+		putc('"', out);
+	if (guard)
+		putc('\'', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			putc('"', out);
+		putc(*text, out);
+	}
+	if (quote)
+		putc('"', out);
+}
+
+void lt_csv_line(FILE *out, const char *const *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			putc(',', out);
+		lt_csv_field(out, fields[i]);
+	}
+	fputs("\r\n", out);
+}
