@@ -28,6 +28,12 @@ struct conn {
 	__u8 pad[6];
 };
 
+struct call_key {
+	__u64 thread;
+	__u32 dir;
+	__u32 pad;
+};
+
 struct call {
 	__u64 ctx;
 	__u64 buf;

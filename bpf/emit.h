@@ -70,7 +70,9 @@ static __always_inline void emit_class(const struct facts *f, const struct call 
 	}
 	e->len = len;
 	e->lost = f->conn->lost[call->dir & 1];
-	bpf_ringbuf_submit(e, wakeup_flags());
+	/* The first request of a connection: userspace looks at the process while it surely lives. */
+	bpf_ringbuf_submit(e, position == 0 && call->dir == LT_DIR_WRITE ? BPF_RB_FORCE_WAKEUP :
+									   wakeup_flags());
 }
 
 static __always_inline void emit_rest(const struct facts *f, const struct call *call, __u64 position,

@@ -3,6 +3,8 @@
  * Pairing of entry and return. The outermost frame alone emits: an entry stores its stack pointer, a nested call (deeper stack) is
  * left out, and a return counts only when the stack is back at the stored frame. So a lost return cannot poison the
  * thread (the next outer call overwrites it), and a file probed twice (two mounts, one inode) still emits once.
+ *
+ * The two directions are kept apart: node sends its first request from a callback inside the SSL_read that ends the handshake.
  */
 #pragma once
 
@@ -32,7 +34,7 @@ enum { NESTED_STACK_MAX = 256 << 10 };
 
 static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = dir};
 	struct call call = {
 		.ctx = ctx,
 		.buf = buf,
@@ -43,25 +45,35 @@ static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 don
 	};
 	struct call *outer;
 
-	if (thread >> 32 == lt_own_tgid)
+	if (key.thread >> 32 == lt_own_tgid)
 		return;
-	outer = bpf_map_lookup_elem(&calls, &thread);
+	outer = bpf_map_lookup_elem(&calls, &key);
 	if (outer && sp < outer->sp && outer->sp - sp < NESTED_STACK_MAX)
 		return;
-	if (bpf_map_update_elem(&calls, &thread, &call, BPF_ANY))
+	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
 		count(LT_KC_CALLS_LOST, 1);
 }
 
-/* True and *@ret filled when this return ends the outermost call of the thread. */
-static __always_inline bool call_leave(__u64 sp, struct call *ret)
+/* Whether the call under @key is the one that returns with @sp; then it is taken out. */
+static __always_inline bool call_ends(struct call_key *key, __u64 sp, struct call *ret)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct call *call = bpf_map_lookup_elem(&calls, &thread);
+	struct call *call = bpf_map_lookup_elem(&calls, key);
 
 	/* At return the stack is where it was at entry (arm64) or one word above (x86: the return address is gone). */
 	if (!call || sp < call->sp || sp > call->sp + 16)
 		return false;
 	*ret = *call;
-	bpf_map_delete_elem(&calls, &thread);
+	bpf_map_delete_elem(&calls, key);
 	return true;
+}
+
+/* True and *@ret filled when this return ends an outermost call of the thread. */
+static __always_inline bool call_leave(__u64 sp, struct call *ret)
+{
+	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = LT_DIR_READ};
+
+	if (call_ends(&key, sp, ret))
+		return true;
+	key.dir = LT_DIR_WRITE;
+	return call_ends(&key, sp, ret);
 }

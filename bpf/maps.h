@@ -23,11 +23,11 @@ struct {
 	__uint(max_entries, 8 << 20);
 } events __weak SEC(".maps");
 
-/* TLS calls in progress, by thread. Deleted at return and when the thread ends. */
+/* TLS calls in progress, by thread and direction. Deleted at return and when the thread ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__type(key, __u64);
+	__type(key, struct call_key);
 	__type(value, struct call);
 } calls __weak SEC(".maps");
 

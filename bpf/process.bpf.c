@@ -95,10 +95,12 @@ SEC("raw_tp/sched_process_exit")
 int lt_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx->args[0];
-	__u64 thread = bpf_get_current_pid_tgid();
+	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = LT_DIR_WRITE};
 	struct lt_event_exit *e;
 
-	bpf_map_delete_elem(&calls, &thread);
+	bpf_map_delete_elem(&calls, &key);
+	key.dir = LT_DIR_READ;
+	bpf_map_delete_elem(&calls, &key);
 	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
 		return 0;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);

@@ -78,7 +78,7 @@ static __always_inline bool get_facts(__u64 ctx, struct facts *f)
 }
 
 /* fd -> struct sock through the task's own files: no socket probe is needed for the address. */
-static __always_inline void emit_peer(struct facts *f)
+static __always_inline void emit_peer(struct facts *f, __u64 flags)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
@@ -90,7 +90,6 @@ static __always_inline void emit_peer(struct facts *f)
 	struct sock *sk;
 	__u16 family;
 
-	f->conn->peer_sent = 1;
 	if (fd >= BPF_CORE_READ(table, max_fds))
 		return;
 	files = BPF_CORE_READ(table, fd);
@@ -102,8 +101,9 @@ static __always_inline void emit_peer(struct facts *f)
 		return;
 	sk = BPF_CORE_READ(socket, sk);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family != 2 && family != 10)
-		return;
+	if ((family != 2 && family != 10) || BPF_CORE_READ(sk, __sk_common.skc_dport) == 0)
+		return; /* not connected yet: the first data asks again */
+	f->conn->peer_sent = 1;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
 		return;
@@ -116,7 +116,7 @@ static __always_inline void emit_peer(struct facts *f)
 		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_daddr);
 	else
 		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
-	bpf_ringbuf_submit(e, wakeup_flags());
+	bpf_ringbuf_submit(e, flags);
 }
 
 static __always_inline void conn_ends(__u64 ssl)
@@ -170,7 +170,7 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 	if (wanted == 0)
 		return;
 	if (!f.conn->peer_sent && f.conn->fd >= 0)
-		emit_peer(&f);
+		emit_peer(&f, wakeup_flags());
 	emit_data(&f, &call, position, wanted, has_loop);
 }
 
@@ -230,7 +230,8 @@ static __always_inline void server_name(__u64 ssl, __u64 name)
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return;
 	}
-	bpf_ringbuf_submit(e, wakeup_flags());
+	/* Once for a connection, before its handshake: time to read what only the living process tells. */
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
 static __always_inline void set_fd(__u64 ssl, __s32 fd)
@@ -241,6 +242,7 @@ static __always_inline void set_fd(__u64 ssl, __s32 fd)
 		return;
 	f.conn->fd = fd;
 	f.conn->peer_sent = 0;
+	emit_peer(&f, BPF_RB_FORCE_WAKEUP);
 }
 
 /*

@@ -29,7 +29,6 @@ HOSTS = ["api.openai.com", "api.anthropic.com", "ledger-demo.openai.azure.com", 
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\
-log_level: debug
 hosts:
   - host: llm.example.internal
     provider: openai_compatible
@@ -91,8 +90,8 @@ class Agent:
         self.state, self.log, self.binary = state, log, binary
         self.log_start = log.stat().st_size
         self.process = subprocess.Popen(
-            [str(binary), "agent", "--config", str(config), "--state-dir", str(state)], stdout=subprocess.DEVNULL,
-            stderr=log.open("ab"))
+            [str(binary), "agent", "--debug", "--config", str(config), "--state-dir", str(state)],
+            stdout=subprocess.DEVNULL, stderr=log.open("ab"))
         self.programs = set()
 
     def wait_ready(self, seconds=20):
@@ -104,7 +103,8 @@ class Agent:
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        raise RuntimeError(f"the agent is not ready after {seconds} s:\n{self.log.read_text()[self.log_start:][-2000:]}")
+        said = self.log.read_text()[self.log_start:][-2000:]
+        raise RuntimeError(f"the agent is not ready after {seconds} s:\n{said}")
 
     def loaded_programs(self):
         """Ids of the BPF programs that this agent holds, by its open files."""

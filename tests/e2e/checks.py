@@ -133,6 +133,9 @@ BUCKET_METERS = {"in_uncached": ["input"], "cache_read": ["cache_read", "input"]
                  "image_in": ["input_image", "input"], "out_visible": ["output"],
                  "reasoning": ["output_reasoning", "output"], "audio_out": ["output_audio", "output"],
                  "image_out": ["output_image", "output"]}
+# Other units on the wire, and the meter that prices them.
+UNIT_METERS = {"web_search_calls": "web_searches", "web_search_requests": "web_searches",
+               "file_search_calls": "storage_searches"}
 
 
 def buckets(record):
@@ -161,8 +164,8 @@ def rates(provider, model, tier, input_tokens, at):
 
 
 def recompute(record):
-    """What the record must cost: the exact sum, rounded once, half to even, to 12 digits."""
-    at = record["start"][:10]
+    """What the record must cost: the exact sum, rounded once, half to even, to 12 digits. None: nobody can say."""
+    at = record["start"][:19] + "Z"
     tier = record.get("service_tier")
     for model in (record.get("response_model"), record.get("request_model")):
         price = model and rates(record["provider"], model, None if tier in (None, "default", "standard") else tier,
@@ -174,9 +177,11 @@ def recompute(record):
     total = Decimal(0)
     for bucket, quantity in buckets(record).items():
         meter = next((name for name in BUCKET_METERS[bucket] if name in price), None)
-        if quantity and meter is None:
-            return None
+        if quantity < 0 or quantity and meter is None:
+            return None  # the wire contradicts itself, or there is no price
         total += quantity * price[meter] if quantity else 0
+    for unit, quantity in (usage(record).get("units") or {}).items():
+        total += Decimal(str(quantity)) * price.get(UNIT_METERS.get(unit), 0)
     return total.quantize(Decimal("1e-12"), ROUND_HALF_EVEN)
 
 
@@ -185,7 +190,7 @@ def expected_status(record):
         return "not_billable"
     if record.get("usage_source") == "none":
         return "no_usage"
-    return "unpriced" if record["host"] == "llm.example.internal" else "priced"
+    return "unpriced" if recompute(record) is None else "priced"
 
 
 def costs(records):
@@ -201,11 +206,14 @@ def costs(records):
                 problems.append(f"{name}: {status}, but costs {amount}")
         else:
             want = recompute(record)
-            if want is None or Decimal(amount) != want:
+            if Decimal(amount) != want:
                 problems.append(f"{name}: costs {amount}, expected {want}")
             elif want == 0 or not cost.get("price_version") or cost.get("currency") != "USD":
                 problems.append(f"{name}: {cost}")
             total, priced = total + Decimal(amount), priced + 1
+    house = [r for r in records if r["host"] == "llm.example.internal"]
+    if any((r.get("cost") or {}).get("status") != "unpriced" for r in house):
+        problems.append("a model of the house has a price that nobody gave it")
     return problems, None, f"{priced} priced records, {total} USD in all"
 
 

@@ -13,6 +13,7 @@ import collections
 import concurrent.futures
 import pathlib
 import shutil
+import socket
 import sys
 import time
 import traceback
@@ -129,7 +130,23 @@ def main():
     return test(args, names)
 
 
+def only_run():
+    """Waits until no other run is on this host: each agent would see the other one's clients. The name is bound
+    until this process ends."""
+    lock, said = socket.socket(socket.AF_UNIX), False
+    while True:
+        try:
+            lock.bind("\0ledgertap-e2e")
+            return lock
+        except OSError:
+            if not said:
+                print("another run is on this host: waiting for its end", flush=True)
+            said = True
+            time.sleep(0.5)
+
+
 def test(args, names):
+    lock = only_run()
     results, exchanges, corpus = Results(), load(), load_corpus() if "corpus" in names else {}
     with Bed(corpus) as bed:
         for phase in ("live", "restart"):
@@ -148,6 +165,7 @@ def test(args, names):
         if args.keep:
             shutil.copytree(bed.folder, BINARY.parent / "e2e" / "last", dirs_exist_ok=True,
                             ignore=shutil.ignore_patterns("o1", "o2", "hidden-mount"))
+    lock.close()
     return results.finish()
 
 

@@ -4,6 +4,7 @@
  * at: mount namespaces, deleted and replaced files do not matter.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include <bpf/bpf.h>
@@ -20,14 +21,47 @@ struct lt_attachment {
 
 LT_DEFINE_FREEP(lt_attachment_free, struct lt_attachment)
 
+enum { DETACH_THREADS = 8 };
+
+struct detach {
+	struct lt_attachment *attachment;
+	size_t first;
+};
+
+static void *detach_some(void *arg)
+{
+	const struct detach *job = arg;
+
+	for (size_t i = job->first; i < job->attachment->count; i += DETACH_THREADS)
+		bpf_link__destroy(job->attachment->links[i]);
+	return NULL;
+}
+
+/* The kernel waits a grace period for every perf event, so they are ended side by side. */
+static void detach_perf(struct lt_attachment *a)
+{
+	struct detach jobs[DETACH_THREADS];
+	pthread_t threads[DETACH_THREADS];
+	size_t started = 0;
+
+	for (size_t i = 0; i < DETACH_THREADS && i < a->count; i++) {
+		jobs[i] = (struct detach){.attachment = a, .first = i};
+		if (pthread_create(&threads[started], NULL, detach_some, &jobs[i]) == 0)
+			started++;
+		else
+			detach_some(&jobs[i]);
+	}
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+}
+
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 {
 	if (!a)
 		return NULL;
 	lt_closep(&a->multi[0]);
 	lt_closep(&a->multi[1]);
-	for (size_t i = 0; i < a->count; i++)
-		bpf_link__destroy(a->links[i]);
+	detach_perf(a);
 	lt_free(a);
 	return NULL;
 }

@@ -16,7 +16,14 @@
 #include "userspace/view/record_json.h"
 #include "userspace/view/table.h"
 
-enum { TABLE_LIMIT = 50, FOLLOW_MS = 200, NOTES_SIZE = 160, OPT_FOLLOW = 256, OPT_LIMIT };
+enum {
+	TABLE_LIMIT = 50,
+	TABLE_ROWS = 1000,
+	FOLLOW_MS = 200,
+	NOTES_SIZE = 160,
+	OPT_FOLLOW = 256,
+	OPT_LIMIT
+};
 
 static const char help[] =
 	"Usage: ledgertap calls [OPTIONS]\n"
@@ -24,11 +31,11 @@ static const char help[] =
 	"Lists the calls in the ledger, oldest first; also while the agent runs.\n"
 	"\n"
 	"  --format F         table (default), json, jsonl, csv\n"
-	"  --follow           goes on with new calls as they come, until Ctrl-C; waits for a ledger\n"
+	"  --follow           goes on with new calls as they come, until Ctrl-C; waits for a "
+	"ledger\n"
 	"                     when there is none yet\n"
-	"  --limit N          only the newest N (table: 50, others: all)\n"
-	LT_LEDGER_OPTIONS_HELP
-	"\n"
+	"  --limit N          only the newest N (on a terminal without --since: 50, else "
+	"all)\n" LT_LEDGER_OPTIONS_HELP "\n"
 	"Examples:\n"
 	"  ledgertap calls --follow\n"
 	"  ledgertap calls --since 1h --tenant acme --model 'gpt-4o*'\n"
@@ -37,12 +44,14 @@ static const char help[] =
 	"Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
 static const struct lt_table_column columns[] = {
-	{"START", false, 0},	  {"TENANT", false, 8}, {"PROCESS", false, 10},
-	{"CONTAINER", false, 0},  {"MODEL", false, 12}, {"IN", true, 0},
-	{"OUT", true, 0},	  {"COST", true, 0},	{"NOTES", false, 8},
+	{"START", LT_LEFT, 0, 0, 8},	 {"TENANT", LT_LEFT, 6, 0, 12},
+	{"PROCESS", LT_LEFT, 10, 1, 18}, {"CONTAINER", LT_LEFT, 0, 3, 12},
+	{"MODEL", LT_LEFT, 10, 0, 30},	 {"IN", LT_RIGHT, 0, 0, 7},
+	{"(CACHED)", LT_RIGHT, 0, 4, 8}, {"OUT", LT_RIGHT, 0, 0, 6},
+	{"COST", LT_POINT, 0, 0, 10},	 {"NOTES", LT_LEFT, 8, 2, 8},
 };
 
-enum { START, TENANT, PROCESS, CONTAINER, MODEL, IN, OUT, COST, NOTES, COLUMN_COUNT };
+enum { START, TENANT, PROCESS, CONTAINER, MODEL, IN, CACHED, OUT, COST, NOTES, COLUMN_COUNT };
 
 struct calls {
 	struct lt_ledger_args args;
@@ -122,17 +131,22 @@ static const char *count_text(struct lt_count count, char to[LT_HUMAN_TEXT])
 
 static int add_row(struct calls *c, const struct lt_record *r)
 {
-	const char *model =
-		r->call.response_model[0] ? r->call.response_model : r->call.request_model;
-	char start[LT_HUMAN_TEXT], process[48], container[13], in[LT_HUMAN_TEXT], out[LT_HUMAN_TEXT];
+	const char *model = r->call.response_model[0] ? r->call.response_model
+						      : r->call.request_model;
+	char start[LT_HUMAN_TEXT], process[48], container[13], in[LT_HUMAN_TEXT],
+		out[LT_HUMAN_TEXT];
+	char cached[LT_HUMAN_TEXT + 2] = "", read[LT_HUMAN_TEXT];
 	char who[LT_WORD_SIZE + LT_MODEL_SIZE + 1], cost[LT_HUMAN_TEXT], notes[NOTES_SIZE] = "";
-	enum lt_style style[COLUMN_COUNT] = {[START] = LT_STYLE_DIM, [CONTAINER] = LT_STYLE_DIM};
+	struct lt_count from_cache = r->call.usage.bucket[LT_B_CACHE_READ];
+	enum lt_style style[COLUMN_COUNT] = {
+		[START] = LT_STYLE_DIM, [CONTAINER] = LT_STYLE_DIM, [CACHED] = LT_STYLE_DIM};
 	const char *cell[COLUMN_COUNT] = {
 		[START] = lt_human_time(r->start_ns, c->now_ns, start),
 		[TENANT] = r->who.tenant,
 		[PROCESS] = process,
 		[MODEL] = who,
 		[IN] = count_text(r->call.usage.input, in),
+		[CACHED] = cached,
 		[OUT] = count_text(r->call.usage.output, out),
 		[COST] = "-",
 		[NOTES] = notes,
@@ -143,11 +157,18 @@ static int add_row(struct calls *c, const struct lt_record *r)
 	snprintf(container, sizeof(container), "%.12s", r->who.container.id);
 	cell[CONTAINER] = container[0] ? container : "-";
 	snprintf(who, sizeof(who), "%s%s%s", r->call.provider, model[0] ? "/" : "", model);
+	if (from_cache.known && from_cache.n > 0)
+		snprintf(cached, sizeof(cached), "(%s)", lt_human_number(from_cache.n, read));
 	if (lt_record_has_amount(r))
 		cell[COST] = lt_human_money(r->cost.amount, r->cost.currency, cost);
 	style[NOTES] = make_notes(r, notes);
 	if (strcmp(r->who.tenant, "unattributed") == 0)
 		style[TENANT] = LT_STYLE_DIM;
+	if (lt_table_rows(c->table) >= TABLE_ROWS) { /* a long list must not live in memory */
+		lt_table_print(c->table, stdout);
+		if (lt_ledger_args_output() < 0)
+			return lt_ledger_args_output();
+	}
 	return lt_table_row(c->table, cell, style);
 }
 
@@ -164,7 +185,7 @@ static int show(void *arg, uint64_t node_seq, const struct lt_record *record)
 		return add_row(c, record);
 	case LT_FORMAT_JSONL:
 		lt_json_writer_init(&c->json, stdout);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LT_FORMAT_JSON:
 		lt_view_record_json(&c->json, node_seq, record);
 		if (c->args.format == LT_FORMAT_JSONL)
@@ -176,7 +197,7 @@ static int show(void *arg, uint64_t node_seq, const struct lt_record *record)
 	}
 	if (c->follow)
 		fflush(stdout);
-	return ferror(stdout) ? -EPIPE : 0;
+	return lt_ledger_args_output();
 }
 
 static int list(struct calls *c)
@@ -185,10 +206,11 @@ static int list(struct calls *c)
 
 	c->now_ns = lt_clock_wall_ns();
 	r = lt_query_records(c->ledger, &c->args.filter, show, c);
-	if (c->table && r == 0) {
+	if (c->table && r == 0 && lt_table_rows(c->table) > 0) {
 		lt_table_print(c->table, stdout);
-		if (c->follow && fflush(stdout) != 0)
-			r = -EPIPE;
+		if (c->follow)
+			fflush(stdout);
+		r = lt_ledger_args_output();
 	}
 	return r;
 }
@@ -233,8 +255,8 @@ static int follow(struct calls *c)
 
 	while (!stopped && !is_closed() && (r == 0 || r == -EBUSY)) {
 		r = list(c);
-		/* The limit was for what was there at the start. */
-		c->args.filter.limit = 0;
+		if (r == 0)
+			c->args.filter.limit = 0; /* it was for what was there at the start */
 		pause_a_little();
 	}
 	return r == -EBUSY || r == -EINTR ? 0 : r;
@@ -243,6 +265,7 @@ static int follow(struct calls *c)
 static int begin(struct calls *c)
 {
 	struct sigaction action = {.sa_handler = on_signal};
+	int r = 0;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (c->follow) {
@@ -250,13 +273,16 @@ static int begin(struct calls *c)
 		sigaction(SIGTERM, &action, NULL);
 	}
 	c->args.filter.newest = true;
-	if (c->args.format == LT_FORMAT_TABLE && !c->limited)
+	if (c->args.format == LT_FORMAT_TABLE && !c->limited && lt_terminal_width(stdout) > 0 &&
+	    c->args.filter.since_ns == INT64_MIN)
 		c->args.filter.limit = TABLE_LIMIT;
 	lt_json_writer_init(&c->json, stdout);
 	if (c->args.format == LT_FORMAT_TABLE)
-		return lt_table_new(columns, LT_COUNT(columns), lt_terminal_width(stdout),
-				    lt_terminal_colour(stdout), &c->table);
-	return 0;
+		r = lt_table_new(columns, LT_COUNT(columns), lt_terminal_width(stdout),
+				 lt_terminal_colour(stdout), &c->table);
+	if (r == 0 && c->table && c->follow)
+		lt_table_expect(c->table);
+	return r;
 }
 
 static int run(struct calls *c)

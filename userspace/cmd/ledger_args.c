@@ -45,8 +45,8 @@ static int read_moment(struct lt_ledger_args *a, const char *value, int64_t *ret
 {
 	if (lt_parse_moment(lt_bytes_str(value), lt_clock_wall_ns(), ret) == 0)
 		return 0;
-	return lt_ledger_args_wrong(
-		a, "a time is 2h, 7d, 2026-11-24 or 2026-11-24T09:30:00Z", value);
+	return lt_ledger_args_wrong(a, "a time is 2h, 7d, 2026-11-24 or 2026-11-24T09:30:00Z",
+				    value);
 }
 
 static int read_pid(struct lt_ledger_args *a, const char *value)
@@ -62,8 +62,9 @@ static int read_pid(struct lt_ledger_args *a, const char *value)
 int lt_ledger_args_option(struct lt_ledger_args *a, int option, const char *value)
 {
 	const char **text[128] = {
-		['s'] = &a->state_dir,	     ['t'] = &a->filter.tenant, ['T'] = &a->filter.team,
-		['p'] = &a->filter.provider, ['m'] = &a->filter.model,	['c'] = &a->filter.container,
+		['s'] = &a->state_dir,	  ['t'] = &a->filter.tenant,
+		['T'] = &a->filter.team,  ['p'] = &a->filter.provider,
+		['m'] = &a->filter.model, ['c'] = &a->filter.container,
 		['C'] = &a->filter.comm,
 	};
 
@@ -101,20 +102,32 @@ int lt_ledger_args_open(const struct lt_ledger_args *a, bool quiet, struct lt_le
 	return r;
 }
 
+int lt_ledger_args_output(void)
+{
+	static int error; /* the first one: later calls may change errno */
+
+	if (ferror(stdout) && error == 0)
+		error = errno ? -errno : -EIO;
+	return error;
+}
+
 int lt_ledger_args_end(const struct lt_ledger_args *a, struct lt_ledger *l, int r)
 {
-	if (r == -EPIPE)
+	int output = lt_ledger_args_output();
+
+	if (output == 0 && fflush(stdout) != 0)
+		output = -errno;
+	if (output == -EPIPE)
 		return LT_EXIT_OK;
-	if (r < 0) {
-		fprintf(stderr, "ledgertap %s: the ledger cannot be read: %s\n", a->command,
-			l && r != -ENOMEM ? lt_ledger_error(l) : strerror(-r));
+	if (output < 0) {
+		fprintf(stderr, "ledgertap %s: the output cannot be written: %s\n", a->command,
+			strerror(-output));
 		return LT_EXIT_FAILED;
 	}
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return LT_EXIT_OK;
-	if (errno == EPIPE)
-		return LT_EXIT_OK;
-	fprintf(stderr, "ledgertap %s: the output cannot be written: %s\n", a->command,
-		strerror(errno));
-	return LT_EXIT_FAILED;
+	if (r < 0) {
+		fprintf(stderr, "ledgertap %s: the ledger cannot be read: %s\n", a->command,
+			r != -ENOMEM ? lt_ledger_error(l) : strerror(-r));
+		return LT_EXIT_FAILED;
+	}
+	return LT_EXIT_OK;
 }

@@ -45,8 +45,12 @@ void lt_ledger_args_init(struct lt_ledger_args *a, const char *command);
 LT_MUST_CHECK int lt_ledger_args_option(struct lt_ledger_args *a, int option, const char *value);
 /* Says on stderr what is wrong with the command line. Returns -EINVAL. */
 int lt_ledger_args_wrong(const struct lt_ledger_args *a, const char *what, const char *value);
-/* Opens for reading; says on stderr what went wrong and what to do, unless @quiet and there is no ledger. */
+/* Opens for reading; says on stderr what went wrong and what to do, unless @quiet and there is no
+ * ledger. */
 LT_MUST_CHECK int lt_ledger_args_open(const struct lt_ledger_args *a, bool quiet,
 				      struct lt_ledger **ret);
-/* Ends the output. The exit code: a reader that has seen enough and closed the pipe is no failure. */
+/* Whether the output can still be written: 0, -EPIPE (its reader has seen enough), -ENOSPC ... */
+LT_MUST_CHECK int lt_ledger_args_output(void);
+/* Ends the output. The exit code: a reader that has seen enough and closed the pipe is no failure.
+ */
 LT_MUST_CHECK int lt_ledger_args_end(const struct lt_ledger_args *a, struct lt_ledger *l, int r);

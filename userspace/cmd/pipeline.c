@@ -142,25 +142,38 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 	return NULL;
 }
 
+/*
+ * A process may be gone when its call ends: its environment and executable are read while it surely lives, at the first sign of a
+ * connection (the kernel side wakes us for that).
+ */
+static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
+{
+	lt_process_find(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
+}
+
 static void on_data(void *arg, const struct lt_chunk *chunk)
 {
 	struct lt_pipeline *p = arg;
 
-	/* A process may be gone when its call ends: its environment and file are read while it surely lives. */
 	if (chunk->position == 0 && chunk->dir == LT_DIR_WRITE)
-		lt_process_find(p->processes, chunk->conn->head.tgid, chunk->conn->process_start_ns,
-				chunk->conn->cgroup_id);
+		look_at_process(p, chunk->conn);
 	lt_ignore(lt_stream_data(p->stream, chunk)); /* a failure became a counted gap */
 }
 
 static void on_name(void *arg, const struct lt_event_name *event)
 {
-	lt_stream_name(((struct lt_pipeline *)arg)->stream, event);
+	struct lt_pipeline *p = arg;
+
+	look_at_process(p, &event->conn);
+	lt_stream_name(p->stream, event);
 }
 
 static void on_peer(void *arg, const struct lt_event_peer *event)
 {
-	lt_stream_peer(((struct lt_pipeline *)arg)->stream, event);
+	struct lt_pipeline *p = arg;
+
+	look_at_process(p, &event->conn);
+	lt_stream_peer(p->stream, event);
 }
 
 static void on_close(void *arg, const struct lt_event_close *event)

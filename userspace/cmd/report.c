@@ -17,15 +17,15 @@ enum { OPT_BY = 256, BY_SIZE = 256, NUMBERS = 10, CELLS_MAX = LT_GROUP_DIMENSION
 static const char help[] =
 	"Usage: ledgertap report --by DIM[,DIM...] [OPTIONS]\n"
 	"\n"
-	"Sums tokens and money, most expensive first, with the totals and what they lack: calls that\n"
+	"Sums tokens and money, most expensive first, with the totals and what they lack: calls "
+	"that\n"
 	"no rule attributes, that have no price, or whose usage nobody knows.\n"
 	"\n"
 	"  --by DIM[,DIM...]  at most 6 of: tenant team use_case environment cost_center provider\n"
-	"                     model api operation host comm exe pid container runtime pod unit user\n"
+	"                     model api operation host comm exe pid container runtime pod unit "
+	"user\n"
 	"                     day hour (UTC) status status_code category credential\n"
-	"  --format F         table (default), json, csv\n"
-	LT_LEDGER_OPTIONS_HELP
-	"\n"
+	"  --format F         table (default), json, csv\n" LT_LEDGER_OPTIONS_HELP "\n"
 	"Examples:\n"
 	"  ledgertap report --by tenant,model --since 24h\n"
 	"  ledgertap report --by day,team --since 2026-11-01 --until 2026-12-01 --format csv\n"
@@ -37,17 +37,18 @@ static const char help[] =
 static const struct {
 	const char *title; /* of the table */
 	const char *key;   /* of JSON and CSV */
+	unsigned drop;	   /* on a narrow terminal the highest go first */
 } numbers[NUMBERS] = {
-	{"CALLS", "calls"},
-	{"ERRORS", "errors"},
-	{"INPUT", "input_tokens"},
-	{"CACHE READ", "cache_read_tokens"},
-	{"CACHE WRITE", "cache_write_tokens"},
-	{"OUTPUT", "output_tokens"},
-	{"REASONING", "reasoning_tokens"},
-	{"UNPRICED", "unpriced_calls"},
-	{"NO USAGE", "no_usage_calls"},
-	{"COST", "cost"},
+	{"CALLS", "calls", 0},
+	{"ERRORS", "errors", 1},
+	{"INPUT", "input_tokens", 0},
+	{"CACHE READ", "cache_read_tokens", 4},
+	{"CACHE WRITE", "cache_write_tokens", 5},
+	{"OUTPUT", "output_tokens", 0},
+	{"REASONING", "reasoning_tokens", 6},
+	{"UNPRICED", "unpriced_calls", 2},
+	{"NO USAGE", "no_usage_calls", 3},
+	{"COST", "cost", 0},
 };
 
 enum { CALLS, ERRORS, INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, REASONING, UNPRICED, NO_USAGE, COST };
@@ -56,11 +57,11 @@ enum { CALLS, ERRORS, INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, REASONING, UNPRICE
 enum lack { LACK_TENANT, LACK_PRICE, LACK_USAGE, LACK_COUNT };
 
 static const struct {
-	const char *key, *title;
+	const char *key, *name, *meaning;
 } lacks[LACK_COUNT] = {
-	[LACK_TENANT] = {"unattributed", "unattributed: no rule names a tenant"},
-	[LACK_PRICE] = {"unpriced", "unpriced: usage without a price, not in the cost"},
-	[LACK_USAGE] = {"no_usage", "no usage: billable, but nobody knows how much"},
+	[LACK_TENANT] = {"unattributed", "unattributed", "no rule names their tenant"},
+	[LACK_PRICE] = {"unpriced", "unpriced", "no price in the book, so not in the cost"},
+	[LACK_USAGE] = {"no_usage", "no usage", "billable, but nobody knows how many tokens"},
 };
 
 struct report {
@@ -73,6 +74,8 @@ struct report {
 	struct lt_table *table;
 	struct lt_json_writer json;
 	struct lt_group lack[LACK_COUNT];
+	char lack_currency[LACK_COUNT][8];
+	bool lack_mixed[LACK_COUNT]; /* money of several currencies: no sum */
 	bool any;
 };
 
@@ -99,23 +102,30 @@ static void add_group(struct lt_group *to, const struct lt_group *from)
 	to->cost += from->cost;
 }
 
+static void note_lack(struct report *p, enum lack lack, const struct lt_group *g)
+{
+	char *currency = p->lack_currency[lack];
+
+	add_group(&p->lack[lack], g);
+	if (currency[0] && strcmp(currency, g->currency) != 0)
+		p->lack_mixed[lack] = true;
+	lt_ignore(
+		lt_bytes_copy(currency, sizeof(p->lack_currency[lack]), lt_bytes_str(g->currency)));
+	p->lack[lack].currency = currency;
+}
+
 static int add_lack(void *arg, const struct lt_group *g)
 {
 	struct report *p = arg;
 	const char *tenant = g->value[0], *status = g->value[1];
 
 	if (!tenant || strcmp(tenant, "unattributed") == 0)
-		add_group(&p->lack[LACK_TENANT], g);
+		note_lack(p, LACK_TENANT, g);
 	if (status && strcmp(status, "unpriced") == 0)
-		add_group(&p->lack[LACK_PRICE], g);
+		note_lack(p, LACK_PRICE, g);
 	if (status && strcmp(status, "no_usage") == 0)
-		add_group(&p->lack[LACK_USAGE], g);
+		note_lack(p, LACK_USAGE, g);
 	return 0;
-}
-
-static int output_state(void)
-{
-	return ferror(stdout) ? -EPIPE : 0;
 }
 
 /* ---- table ---- */
@@ -133,7 +143,7 @@ static int table_row(struct report *p, const struct lt_group *g, const char *tit
 	enum lt_style styles[CELLS_MAX];
 
 	for (size_t i = 0; i < p->count; i++)
-		cells[i] = title ? (i == 0 ? title : "") : g->value[i] ? g->value[i] : "-";
+		cells[i] = title ? (i == 0 ? title : "") : g->value[i] ? g->value[i] : "(none)";
 	n[CALLS] = lt_human_number(g->calls, text[CALLS]);
 	n[ERRORS] = lt_human_number(g->errors, text[ERRORS]);
 	n[INPUT] = count_text(g->input, text[INPUT]);
@@ -170,14 +180,19 @@ static int table_total(void *arg, const struct lt_group *g)
 
 static void print_lacks(struct report *p)
 {
-	char calls[LT_HUMAN_TEXT], in[LT_HUMAN_TEXT], out[LT_HUMAN_TEXT];
+	char calls[LT_HUMAN_TEXT], in[LT_HUMAN_TEXT], out[LT_HUMAN_TEXT], money[LT_HUMAN_TEXT];
 
 	putchar('\n');
-	for (int i = 0; i < LACK_COUNT; i++)
-		printf("%-50s %8s calls  %12s in  %12s out\n", lacks[i].title,
-		       lt_human_number(p->lack[i].calls, calls),
-		       lt_human_number(p->lack[i].input.n, in),
-		       lt_human_number(p->lack[i].output.n, out));
+	for (int i = 0; i < LACK_COUNT; i++) {
+		const struct lt_group *g = &p->lack[i];
+		bool has_money = g->cost != 0 && !p->lack_mixed[i];
+
+		printf("%-13s %s calls, %s tokens in, %s out%s%s: %s\n", lacks[i].name,
+		       lt_human_number(g->calls, calls), lt_human_number(g->input.n, in),
+		       lt_human_number(g->output.n, out), has_money ? ", " : "",
+		       has_money ? lt_human_money(g->cost, g->currency, money) : "",
+		       lacks[i].meaning);
+	}
 }
 
 static char upper(char c)
@@ -195,15 +210,16 @@ static int print_table(struct report *p)
 		lt_bytes_copy(titles[i], sizeof(titles[i]), lt_bytes_str(p->dimension[i]));
 		for (char *c = titles[i]; *c; c++)
 			*c = upper(*c);
-		p->columns[i] = (struct lt_table_column){titles[i], false, 8};
+		p->columns[i] = (struct lt_table_column){titles[i], LT_LEFT, 8, 0, 0};
 	}
 	for (size_t i = 0; i < NUMBERS; i++)
-		p->columns[p->count + i] = (struct lt_table_column){numbers[i].title, true, 0};
+		p->columns[p->count + i] = (struct lt_table_column){
+			numbers[i].title, i == COST ? LT_POINT : LT_RIGHT, 0, numbers[i].drop, 0};
 	r = lt_table_new(p->columns, p->count + NUMBERS, lt_terminal_width(stdout),
 			 lt_terminal_colour(stdout), &p->table);
 	if (r == 0)
-		r = lt_query_groups(p->ledger, &p->args.filter, p->dimension, p->count,
-				    table_group, p);
+		r = lt_query_groups(p->ledger, &p->args.filter, p->dimension, p->count, table_group,
+				    p);
 	if (r == 0)
 		r = lt_query_groups(p->ledger, &p->args.filter, NULL, 0, table_total, p);
 	if (r == 0 && !p->any)
@@ -258,7 +274,7 @@ static int json_group(void *arg, const struct lt_group *g)
 	}
 	json_numbers(p, g);
 	lt_json_end_object(&p->json);
-	return output_state();
+	return lt_ledger_args_output();
 }
 
 static int json_total(void *arg, const struct lt_group *g)
@@ -268,13 +284,14 @@ static int json_total(void *arg, const struct lt_group *g)
 	lt_json_begin_object(&p->json);
 	json_numbers(p, g);
 	lt_json_end_object(&p->json);
-	return output_state();
+	return lt_ledger_args_output();
 }
 
 /* {"by": [...], "groups": [...], "totals": [one for each currency], "unattributed": {...}, ...} */
 static int print_json(struct report *p)
 {
 	struct lt_json_writer *w = &p->json;
+	char money[LT_MONEY_TEXT];
 	int r;
 
 	lt_json_writer_init(w, stdout);
@@ -302,6 +319,9 @@ static int print_json(struct report *p)
 		json_count(p, "calls", (struct lt_count){p->lack[i].calls, true});
 		json_count(p, "input_tokens", (struct lt_count){p->lack[i].input.n, true});
 		json_count(p, "output_tokens", (struct lt_count){p->lack[i].output.n, true});
+		lt_json_key(w, "cost");
+		lt_json_string(w,
+			       p->lack_mixed[i] ? NULL : lt_money_format(p->lack[i].cost, money));
 		lt_json_end_object(w);
 	}
 	lt_json_end_object(w);
@@ -319,7 +339,7 @@ static void csv_number(bool known, uint64_t n)
 		putchar(',');
 }
 
-static int csv_line(struct report *p, const struct lt_group *g, const char *row)
+static int csv_line(struct report *p, const struct lt_group *g, const char *row, bool mixed)
 {
 	char money[LT_MONEY_TEXT];
 
@@ -337,23 +357,27 @@ static int csv_line(struct report *p, const struct lt_group *g, const char *row)
 	csv_number(g->reasoning.known, g->reasoning.n);
 	csv_number(true, g->unpriced);
 	csv_number(true, g->no_usage);
-	printf(",%s,", lt_money_format(g->cost, money));
-	lt_csv_field(stdout, g->currency);
+	if (!mixed)
+		printf(",%s,", lt_money_format(g->cost, money));
+	else
+		fputs(",,", stdout);
+	lt_csv_field(stdout, mixed ? NULL : g->currency);
 	fputs("\r\n", stdout);
-	return output_state();
+	return lt_ledger_args_output();
 }
 
 static int csv_group(void *arg, const struct lt_group *g)
 {
-	return csv_line(arg, g, "group");
+	return csv_line(arg, g, "group", false);
 }
 
 static int csv_total(void *arg, const struct lt_group *g)
 {
-	return csv_line(arg, g, "total");
+	return csv_line(arg, g, "total", false);
 }
 
-/* The first column tells the kinds of lines apart: group, total, unattributed, unpriced, no_usage. */
+/* The first column tells the kinds of lines apart: group, total, unattributed, unpriced, no_usage.
+ */
 static int print_csv(struct report *p)
 {
 	int r;
@@ -368,7 +392,7 @@ static int print_csv(struct report *p)
 	if (r == 0)
 		r = lt_query_groups(p->ledger, &p->args.filter, NULL, 0, csv_total, p);
 	for (int i = 0; r == 0 && i < LACK_COUNT; i++)
-		r = csv_line(p, &p->lack[i], lacks[i].key);
+		r = csv_line(p, &p->lack[i], lacks[i].key, p->lack_mixed[i]);
 	return r;
 }
 
@@ -393,7 +417,8 @@ static int read_by(struct report *p, const char *value)
 	while ((name = strsep(&rest, ",")) != NULL) {
 		if (!is_dimension(name))
 			return lt_ledger_args_wrong(
-				&p->args, "--by takes dimensions such as tenant or model,day", name);
+				&p->args, "--by takes dimensions such as tenant or model,day",
+				name);
 		if (p->count == LT_GROUP_DIMENSIONS_MAX)
 			return lt_ledger_args_wrong(&p->args, "--by takes at most 6 dimensions",
 						    value);
@@ -449,9 +474,9 @@ int lt_cmd_report(int argc, char **argv)
 		r = lt_query_groups(p.ledger, &p.args.filter, lack_by, LT_COUNT(lack_by), add_lack,
 				    &p);
 	if (r == 0)
-		r = p.args.format == LT_FORMAT_TABLE ? print_table(&p) :
-		    p.args.format == LT_FORMAT_JSON  ? print_json(&p) :
-						       print_csv(&p);
+		r = p.args.format == LT_FORMAT_TABLE  ? print_table(&p)
+		    : p.args.format == LT_FORMAT_JSON ? print_json(&p)
+						      : print_csv(&p);
 	lt_query_end(p.ledger);
 	code = lt_ledger_args_end(&p.args, p.ledger, r);
 	lt_ledger_close(p.ledger);

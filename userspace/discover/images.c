@@ -156,10 +156,16 @@ void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, 
 		struct attached *a = &t->attached[i];
 
 		/* An overlay's device differs in each container, the inode does not. */
-		if (a->attachment && a->id.inode == inode &&
+		if (a->attachment && a->used_ns != UINT64_MAX && a->id.inode == inode &&
 		    (a->id.device == 0 || a->seen_device == seen_device))
 			a->used_ns = now_ns;
 	}
+}
+
+void lt_images_pin(struct lt_images *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		t->attached[i].used_ns = UINT64_MAX;
 }
 
 void lt_images_retire(struct lt_images *t, uint64_t before_ns)

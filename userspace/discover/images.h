@@ -44,5 +44,7 @@ LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *i
 				struct lt_attachment *a, uint64_t now_ns);
 /* A process maps it: called for every mapping of a sweep. */
 void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, uint64_t now_ns);
+/* What is attached now stays attached, used or not. */
+void lt_images_pin(struct lt_images *t);
 /* Detaches what was not touched since @before_ns. */
 void lt_images_retire(struct lt_images *t, uint64_t before_ns);

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/magic.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -115,7 +116,8 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	return file.error;
 }
 
-static void examine(struct lt_scout *s, const struct lt_mapping *m)
+/* -ESRCH: the mapping is not there (any more) under these addresses. */
+static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
 	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
 	uint64_t device = makedev(m->major, m->minor);
@@ -123,18 +125,18 @@ static void examine(struct lt_scout *s, const struct lt_mapping *m)
 	char link[80], path[256];
 
 	if (m->inode == 0 || !lt_images_first_sight(s->images, device, sight))
-		return;
+		return 0;
 	snprintf(link, sizeof(link), "/proc/%u/map_files/%lx-%lx", m->pid, (unsigned long)m->start,
 		 (unsigned long)m->end);
 	read_path(link, path);
 	fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		/* The process is gone or the mapping has changed: another one with this file may come. */
 		lt_images_unsee(s->images, device, sight);
-		return;
+		return -ESRCH;
 	}
 	if (examine_fd(s, m, fd, path) == -ENOMEM)
 		lt_images_unsee(s->images, device, sight);
+	return 0;
 }
 
 /* "start-end perms offset major:minor inode   path": false for anything but an executable file mapping. */
@@ -171,7 +173,7 @@ static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 
 		if (!parse_maps_line(line, pid, &m))
 			continue;
-		examine(s, &m);
+		lt_ignore(examine(s, &m)); /* what has changed again meanwhile is told of, or swept later */
 		lt_images_touch(s->images, makedev(m.major, m.minor), m.inode, now_ns);
 	}
 }
@@ -197,8 +199,11 @@ static int sweep(struct lt_scout *s)
 
 static void on_mapping(void *arg, const struct lt_mapping *m)
 {
-	if (m->pid != (uint32_t)getpid())
-		examine(arg, m);
+	if (m->pid == (uint32_t)getpid())
+		return;
+	/* Loaders split and merge their mappings right after they make them: then look at what it has become. */
+	if (examine(arg, m) == -ESRCH)
+		sweep_process(arg, m->pid, lt_clock_boot_ns());
 }
 
 static void wait_for_news(struct lt_scout *s, int timeout_ms)
@@ -239,6 +244,39 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/*
+ * Where distributions keep what most TLS clients use. Attached before anybody runs it: attaching takes the kernel tens of
+ * milliseconds, and the first process of a new file would be past its first calls by then.
+ */
+static const char *const usual_files[] = {
+	"/usr/lib/libssl.so*",	   "/usr/lib/*/libssl.so*", "/usr/lib64/libssl.so*",
+	"/usr/local/lib*/libssl.so*", "/usr/bin/node",	    "/usr/local/bin/node",
+	"/usr/lib/*/libnode.so*",
+};
+
+static void attach_usual(struct lt_scout *s)
+{
+	glob_t found = {0};
+
+	for (size_t i = 0; i < LT_COUNT(usual_files); i++)
+		lt_ignore(glob(usual_files[i], i > 0 ? GLOB_APPEND : 0, NULL, &found));
+	for (size_t i = 0; i < found.gl_pathc && i < LT_IMAGES_ATTACHED_MAX / 4; i++) {
+		lt_defer(lt_closep) int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		struct lt_mapping m = {0};
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		m.major = major(st.st_dev);
+		m.minor = minor(st.st_dev);
+		m.inode = st.st_ino;
+		if (lt_images_first_sight(s->images, st.st_dev, st.st_ino))
+			lt_ignore(examine_fd(s, &m, fd, found.gl_pathv[i]));
+	}
+	globfree(&found);
+	lt_images_pin(s->images);
+}
+
 static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opts, struct lt_scout **ret)
 {
 	lt_defer(lt_scout_stopp) struct lt_scout *s = lt_calloc(1, sizeof(*s));
@@ -273,6 +311,7 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	/* Before the first sweep, so that nothing mapped meanwhile is missed. */
 	if (lt_map_watch_open(&s->watch) < 0)
 		s->watch = NULL;
+	attach_usual(s);
 	r = sweep(s);
 	if (r < 0)
 		return r;

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The columns of the ledger: the one list from which the table, the insert and the reading back are made.
- * Private to the ledger room. Adding a field: one line here, and a step in the migrations of ledger.c.
+ * The columns of the ledger: the one list from which the table, the insert and the reading back are
+ * made. Private to the ledger room. Adding a field: one line here, and a step in the migrations of
+ * ledger.c.
  *
- * LT_F(kind, column, member of struct lt_record, extra, extra). Kinds (all columns but INT, BOOL and ENUM may be null):
- *   TEXT   char array, "" is null
- *   INT    any integer
- *   SOME   any integer, 0 is null
- *   SINCE  integer, negative is null and read as -1
- *   FLAG   integer that is null unless the flag (first extra) is set
- *   COUNT  struct lt_count
- *   BOOL   bool
- *   ENUM   enum, stored as its name: extras are its name function and its last value
- *   ID     16 bytes, null unless the flag (first extra) is set
- * The money, the cost parts and the units are done by hand in columns.c.
+ * LT_F(kind, column, member of struct lt_record, extra, extra). Kinds (all columns but INT, BOOL
+ * and ENUM may be null): TEXT   char array, "" is null INT    any integer SOME   any integer, 0 is
+ * null SINCE  integer, negative is null and read as -1 FLAG   integer that is null unless the flag
+ * (first extra) is set COUNT  struct lt_count BOOL   bool ENUM   enum, stored as its name: extras
+ * are its name function and its last value ID     16 bytes, null unless the flag (first extra) is
+ * set The money, the cost parts and the units are done by hand in columns.c.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records in SQLite: embedded default store, spool and what the reports read (the only SQLite user).
- * <state-dir>/ledger.db, WAL, synchronous=NORMAL, STRICT, WITHOUT ROWID, 16-byte key. Append revisions, never edit.
+ * Records in SQLite: embedded default store, spool and what the reports read (the only SQLite
+ * user). <state-dir>/ledger.db, WAL, synchronous=NORMAL, STRICT, WITHOUT ROWID, 16-byte key. Append
+ * revisions, never edit.
  */
 #pragma once
 
@@ -13,15 +14,17 @@ struct lt_ledger;
 enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_WRITE };
 
 /*
- * WRITE makes directory and file (0700, 0600) and migrates; a corrupt file is moved aside (never deleted) and a new one
- * begun, and @problem says so while 0 is returned. READ works while the agent writes, also on a read-only file system.
+ * WRITE makes directory and file (0700, 0600) and migrates; a corrupt file is moved aside (never
+ * deleted) and a new one begun, and @problem says so while 0 is returned. READ works while the
+ * agent writes, also on a read-only file system.
  */
 LT_MUST_CHECK int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode,
 				 struct lt_ledger **ret, struct lt_problem *problem);
 struct lt_ledger *lt_ledger_close(struct lt_ledger *l);
 LT_DEFINE_FREEP(lt_ledger_close, struct lt_ledger)
 
-/* One transaction. Idempotent on (record id, revision). -ENOSPC, -EIO: nothing of the batch was written. */
+/* One transaction. Idempotent on (record id, revision). -ENOSPC, -EIO: nothing of the batch was
+ * written. */
 LT_MUST_CHECK int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records,
 				size_t count);
 /* Last error of the library in words, for the log. */

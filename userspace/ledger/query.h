@@ -8,11 +8,12 @@
 struct lt_filter {
 	int64_t since_ns; /* wall, INT64_MIN = no bound */
 	int64_t until_ns; /* exclusive, INT64_MAX = no bound */
-	const char *tenant, *team, *provider, *model, *container, *comm; /* NULL = any; globs; container: id prefix */
-	int64_t pid;      /* -1 = any */
+	const char *tenant, *team, *provider, *model, *container,
+		*comm;	    /* NULL = any; globs; container: id prefix */
+	int64_t pid;	    /* -1 = any */
 	uint64_t after_seq; /* node_seq greater than this */
-	size_t limit;     /* 0 = no limit */
-	bool newest;      /* with a limit: the newest ones (still given oldest first) */
+	size_t limit;	    /* 0 = no limit */
+	bool newest;	    /* with a limit: the newest ones (still given oldest first) */
 };
 
 void lt_filter_init(struct lt_filter *f);
@@ -40,7 +41,8 @@ struct lt_group {
 /* Names that --by accepts, NULL terminated. */
 extern const char *const lt_group_dimensions[];
 
-/* Only records that count in totals. Rows ordered by cost, then calls. -EINVAL: unknown dimension. */
+/* Only records that count in totals. Rows ordered by cost, then calls. -EINVAL: unknown dimension.
+ */
 LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f,
 				  const char *const *dimensions, size_t count,
 				  int (*each)(void *arg, const struct lt_group *group), void *arg);

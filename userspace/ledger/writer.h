@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writer thread: takes records from the queue, commits batches of at most 200 ms. On a full disk or an I/O
- * error it keeps the batch and tries again with back-off; the queue is the bound, what it refuses is counted.
+ * The writer thread: takes records from the queue, commits batches of at most 200 ms. On a full
+ * disk or an I/O error it keeps the batch and tries again with back-off; the queue is the bound,
+ * what it refuses is counted.
  */
 #pragma once
 
@@ -12,7 +13,8 @@ struct lt_writer;
 struct lt_writer_opts {
 	size_t queue_records; /* 0: 4096 */
 	unsigned batch_ms;    /* 0: 100; at most 200 */
-	/* Told (in the writer thread) when writing begins to fail (@error < 0) and when it works again (0). */
+	/* Told (in the writer thread) when writing begins to fail (@error < 0) and when it works
+	 * again (0). */
 	void (*status)(void *arg, int error, const char *text);
 	void *arg;
 };

@@ -46,7 +46,8 @@ enum lt_end {
 enum lt_interest {
 	LT_INTEREST_NONE,       /* frame it, but deliver nothing more of it */
 	LT_INTEREST_BODIES,     /* deliver heads and decoded bodies of both sides */
-	LT_INTEREST_HEAD,       /* heads only: the connection may go to verdict HEAD */
+	/* Heads only: the connection may go to verdict HEAD. Body bytes that are left out then count as no loss. */
+	LT_INTEREST_HEAD,
 	LT_INTEREST_CONNECTION_NONE, /* nothing on this connection will ever matter: verdict IGNORE */
 };
 

@@ -51,6 +51,7 @@ struct side {
 	bool line_digits; /* still in the size itself */
 	bool line_cr;	  /* the last byte was CR */
 	struct lt_inflate *inflate;
+	bool guessed;	 /* the framing was found again after a loss, maybe wrongly */
 	bool no_inflate; /* the coding cannot be undone: deliver nothing */
 };
 
@@ -148,6 +149,14 @@ static void end_first(struct lt_parser *p, enum lt_end why)
 	lt_free(node);
 }
 
+/* How an exchange ends whose answer's end is not known: what was left out under verdict HEAD is no
+ * loss. */
+static enum lt_end end_unseen(const struct node *node)
+{
+	return node->interest == LT_INTEREST_HEAD && node->response_begun ? LT_END_COMPLETE
+									  : LT_END_GAP;
+}
+
 static void end_done(struct lt_parser *p)
 {
 	while (p->first && p->first->request_done && p->first->response_done)
@@ -162,6 +171,7 @@ static void message_ends(struct side *s)
 	end_body(s);
 	s->node = NULL;
 	s->phase = HEAD;
+	s->guessed = false;
 	if (!node)
 		return;
 	if (s->side == LT_SIDE_REQUEST) {
@@ -379,7 +389,7 @@ static void settle_lost_response(struct lt_parser *p)
 	if (!is_lost(response))
 		return;
 	while (p->first && p->first->request_done)
-		end_first(p, LT_END_GAP);
+		end_first(p, end_unseen(p->first));
 	response->phase = LOST;
 }
 
@@ -605,10 +615,12 @@ static void find_start(struct side *s, struct lt_bytes in)
 			node->request_done = true;
 			end_done(p);
 		} else if (s->side == LT_SIDE_RESPONSE && p->first && p->first->response_begun) {
-			end_first(p, LT_END_GAP);
+			end_first(p, end_unseen(p->first));
 		}
+		s->guessed = true;
 	} else if (s->phase == CHUNK_LOST && begins_chunk(in)) {
 		begin_chunk(s);
+		s->guessed = true;
 	}
 }
 
@@ -696,6 +708,14 @@ static ssize_t feed_some(struct side *s, struct lt_bytes in)
 	}
 }
 
+/* What looked like a start was none. */
+static void guess_again(struct side *s)
+{
+	drop_head(s);
+	s->phase = in_chunked(s) ? CHUNK_LOST : LOST;
+	s->guessed = false;
+}
+
 static int feed(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct lt_bytes in)
 {
 	struct side *s = &p->sides[side];
@@ -709,6 +729,10 @@ static int feed(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct l
 		if (s->node)
 			s->node->x.last_ns = ts_ns;
 		used = feed_some(s, in);
+		if (used == -EBADMSG && s->guessed) {
+			guess_again(s);
+			return 0;
+		}
 		if (used < 0) {
 			p->error = (int)used;
 			return p->error;
@@ -735,7 +759,7 @@ static enum lt_end end_reason(const struct lt_parser *p, const struct node *node
 	if (why == LT_CLOSE_EVICTED || why == LT_CLOSE_STOP)
 		return LT_END_EVICTED;
 	if (is_lost(response))
-		return LT_END_GAP;
+		return end_unseen(node);
 	if (!node->response_begun)
 		return LT_END_NO_RESPONSE;
 	return response->phase == CLOSE ? LT_END_COMPLETE : LT_END_CLIENT_ABORT;

@@ -48,7 +48,8 @@ LT_DEFINE_FREEP(lt_stream_free, struct lt_stream)
 /*
  * Data before position 0 of a direction was never seen (the agent came later): it begins where it begins, no gap.
  * A hole that the kernel's own loss count explains is final at once, another one waits for the window.
- * -ENOMEM: the chunk became a gap.
+ * What comes later in the other direction waits with it. Without memory to wait the hole is final at once; -ENOMEM: a new
+ * connection could not be opened, the chunk is dropped.
  */
 LT_MUST_CHECK int lt_stream_data(struct lt_stream *s, const struct lt_chunk *chunk);
 void lt_stream_name(struct lt_stream *s, const struct lt_event_name *event);

@@ -28,7 +28,8 @@ void lt_csv_field(FILE *out, const char *text)
 	if (!text || !text[0])
 		return;
 	guard = strchr("=+-@\t\r", text[0]) && !is_number(text);
-	quote = guard || strpbrk(text, ",\"\r\n") || text[0] == ' ' || text[strlen(text) - 1] == ' ';
+	quote = guard || strpbrk(text, ",\"\r\n") || text[0] == ' ' ||
+		text[strlen(text) - 1] == ' ';
 	if (quote)
 		putc('"', out);
 	if (guard)

@@ -32,9 +32,9 @@ static const char *moment(struct scratch *s, int64_t wall_ns)
 
 static const char *amount(struct scratch *s, const struct lt_record *r)
 {
-	return lt_record_has_amount(r) ?
-		       lt_money_format(r->cost.amount, s->text[s->used++ % LT_COUNT(s->text)]) :
-		       NULL;
+	return lt_record_has_amount(r)
+		       ? lt_money_format(r->cost.amount, s->text[s->used++ % LT_COUNT(s->text)])
+		       : NULL;
 }
 
 static const char *id(struct scratch *s, struct lt_record_id record_id)
@@ -52,7 +52,8 @@ static const char *billable(enum lt_billable b)
 	return b == LT_BILLABLE_UNKNOWN ? NULL : yes_no(b == LT_BILLABLE_YES);
 }
 
-/* X(title, value); s, r and u are what lt_view_record_csv has at hand. At most 32 of them need scratch. */
+/* X(title, value); s, r and u are what lt_view_record_csv has at hand. At most 32 of them need
+ * scratch. */
 #define COLUMNS(X)                                                                                 \
 	X("record_id", id(&s, r->id))                                                              \
 	X("start", moment(&s, r->start_ns))                                                        \

@@ -76,8 +76,12 @@ static void random_record(uint64_t *seed, struct lt_record *r)
 static void assert_same(const struct lt_record *a, const struct lt_record *b)
 {
 	assert_memory_equal(a->id.b, b->id.b, 16);
-#define SAME_TEXT(column, m, x)	 if (strcmp(a->m, b->m) != 0) fail_msg("%s", column);
-#define SAME_INT(column, m, x)	 if (a->m != b->m) fail_msg("%s", column);
+#define SAME_TEXT(column, m, x)                                                                    \
+	if (strcmp(a->m, b->m) != 0)                                                               \
+		fail_msg("%s", column);
+#define SAME_INT(column, m, x)                                                                     \
+	if (a->m != b->m)                                                                          \
+		fail_msg("%s", column);
 #define SAME_SOME(column, m, x)	 SAME_INT(column, m, x)
 #define SAME_SINCE(column, m, x) SAME_INT(column, m, x)
 #define SAME_FLAG(column, m, x)	 SAME_INT(column, m, x) SAME_INT(column, x, x)
@@ -91,7 +95,8 @@ static void assert_same(const struct lt_record *a, const struct lt_record *b)
 	LT_RECORD_FIELDS
 #undef LT_F
 	assert_true(a->cost.amount == b->cost.amount);
-	/* Also what no list names: a new member without a column shows here. Padding is zero in both. */
+	/* Also what no list names: a new member without a column shows here. Padding is zero in
+	 * both. */
 	assert_memory_equal(&a->call.usage, &b->call.usage, sizeof(a->call.usage));
 	assert_memory_equal(&a->cost, &b->cost, sizeof(a->cost));
 	assert_memory_equal(&a->who, &b->who, sizeof(a->who));
@@ -222,6 +227,37 @@ static void only_the_outer_hop_of_a_gateway_counts(void **state)
 	}
 }
 
+/* The gateway's client names a host without prices; what its call cost is known only at the inner
+ * hop. */
+static void the_cost_goes_to_the_hop_that_began_the_call(void **state)
+{
+	struct lt_record outer = hop(1, "gw", 10, 40), inner = hop(2, "api", 20, 30), got[2];
+
+	(void)state;
+	outer.cost = (struct lt_cost){.status = LT_PRICE_UNPRICED};
+	snprintf(inner.cost.version, sizeof(inner.cost.version), "book@1");
+	for (int order = 0; order < 2; order++) {
+		struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+		struct lt_filter f;
+
+		lt_filter_init(&f);
+		assert_int_equal(put(l, order ? &outer : &inner), 0);
+		assert_int_equal(put(l, order ? &inner : &outer), 0);
+		assert_int_equal(put(l, &inner), 0); /* again: changes nothing */
+		assert_int_equal(put(l, &outer), 0);
+		assert_int_equal(lt_query_records(l, &f, keep, got), 0);
+		assert_true(got[!order].counts_in_total);
+		assert_int_equal(got[!order].cost.status, LT_PRICE_PRICED);
+		assert_true(got[!order].cost.amount == inner.cost.amount);
+		assert_string_equal(got[!order].cost.version, "book@1");
+		assert_int_equal(got[!order].revision, 2); /* who was sent it is told anew */
+		assert_false(got[order].counts_in_total);
+		assert_true(got[order].cost.amount == inner.cost.amount);
+		lt_ledger_close(l);
+		sql("delete from record");
+	}
+}
+
 static void a_full_disk_is_said_and_loses_nothing(void **state)
 {
 	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
@@ -288,6 +324,36 @@ static void a_damaged_file_is_moved_aside(void **state)
 	}
 }
 
+/* Larger files are not checked at the start: the damage shows when a page is used. */
+static void damage_found_while_writing_begins_a_new_file(void **state)
+{
+	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+	struct lt_record r;
+	int put_result = 0;
+
+	(void)state;
+	for (uint32_t n = 0; n < 500; n++) {
+		r = plain_record(n);
+		assert_int_equal(put(l, &r), 0);
+	}
+	assert_int_equal(sqlite3_exec(l->db,
+				      "pragma wal_checkpoint(truncate); pragma cache_size = 0",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_db_release_memory(l->db);
+	for (off_t at = 4096; at < 200000; at += 16384)
+		damage(at, 16384);
+	for (uint32_t n = 1000; n < 2000 && put_result == 0; n++) {
+		r = plain_record(n);
+		put_result = put(l, &r);
+	}
+	assert_int_equal(put_result, -EBADMSG);
+	assert_non_null(strstr(lt_ledger_error(l), "damaged"));
+	assert_int_equal(put(l, &r), 0);
+	assert_int_equal(count_records(l), 1);
+	lt_ledger_close(l);
+}
+
 static void a_newer_ledger_is_refused_and_left_alone(void **state)
 {
 	struct lt_problem problem = {0};
@@ -336,8 +402,7 @@ static void reading_works_beside_a_writer_and_after_it(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-#define WITH_DIRECTORY(test)                                                                       \
-	cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
+#define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
 
 int main(void)
 {
@@ -345,8 +410,10 @@ int main(void)
 		WITH_DIRECTORY(every_field_comes_back_as_it_was),
 		WITH_DIRECTORY(a_record_is_kept_once_and_its_newest_revision_wins),
 		WITH_DIRECTORY(only_the_outer_hop_of_a_gateway_counts),
+		WITH_DIRECTORY(the_cost_goes_to_the_hop_that_began_the_call),
 		WITH_DIRECTORY(a_full_disk_is_said_and_loses_nothing),
 		WITH_DIRECTORY(a_damaged_file_is_moved_aside),
+		WITH_DIRECTORY(damage_found_while_writing_begins_a_new_file),
 		WITH_DIRECTORY(a_newer_ledger_is_refused_and_left_alone),
 		WITH_DIRECTORY(reading_without_a_ledger_says_what_to_do),
 		WITH_DIRECTORY(reading_works_beside_a_writer_and_after_it),

@@ -49,8 +49,8 @@ static const struct http1_case cases[] = {
 	  A(OK_2)},
 	 "REQ0 POST /v1?k=v [api.example]:8443 2\n>0 hello\nRESP0 200 1\n<0 ok\nEND0 complete "
 	 "5/2\n"},
-	{"keep-alive",
-	 {Q(GET), A(OK_2), Q(GET), A(OK_2)},
+	{"keep-alive, with empty lines between",
+	 {Q(GET), A(OK_2), Q("\r\n\n" GET), A(OK_2)},
 	 GET_0 "RESP0 200 1\n<0 ok\nEND0 complete 0/2\n"
 	       "REQ1 GET /a [h]:0 1\nRESP1 200 1\n<1 ok\nEND1 complete 0/2\n"},
 	{"pipelining",
@@ -118,7 +118,7 @@ static const struct http1_case cases[] = {
 	 "REQ3 GET /4 [h:70000]:0 1\nEND0 no-response 0/0\nEND1 no-response 0/0\n"
 	 "END2 no-response 0/0\nEND3 no-response 0/0\n"},
 	{"line feeds alone",
-	 {Q("\nPOST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n2\nab\n0\n\n"),
+	 {Q("POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n2\nab\n0\n\n"),
 	  A("HTTP/1.1 200 OK\nContent-Length: 2\n\nok")},
 	 "REQ0 POST /a [h]:0 2\n>0 ab\nRESP0 200 1\n<0 ok\nEND0 complete 2/2\n"},
 	{"white space around values",
@@ -222,7 +222,7 @@ static const struct http1_case cases[] = {
 	 {Q(GET), A("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\n")},
 	 GET_0 "RESP0 200 1\n" REFUSED},
 	{"a chunk size beyond 63 bits",
-	 {Q(GET), A("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n")},
+	 {Q(GET), A("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")},
 	 GET_0 "RESP0 200 1\n" REFUSED},
 	{"a bare CR after a chunk size",
 	 {Q(GET), A("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\rok\r\n")},

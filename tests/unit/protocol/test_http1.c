@@ -229,6 +229,20 @@ static void a_hole_inside_a_chunk_is_subtracted(void **state)
 		     "END0 complete 5/9 lost< 4 missing\n");
 }
 
+static void a_hole_up_to_the_end_of_a_chunk_ends_it(void **state)
+{
+	static struct run run;
+
+	(void)state;
+	begin(&run);
+	REQ(POST_5);
+	RESP(CHUNKED "a\r\n012");
+	lose(&run, LT_SIDE_RESPONSE, 7);
+	RESP("\r\n3\r\nabc\r\n0\r\n\r\n");
+	expect(&run, "REQ0 POST /a [h]:0 2\n>0 hello\nRESP0 200 1\n<0 012\nGAP<0 7\n<0 abc\n"
+		     "END0 complete 5/6 lost< 7 missing\n");
+}
+
 static void a_hole_over_chunk_ends_is_left_at_the_next_chunk(void **state)
 {
 	static struct run run;
@@ -303,6 +317,7 @@ static void a_hole_in_a_chunked_request_is_settled_by_the_answer(void **state)
 	lose(&run, LT_SIDE_REQUEST, 4000);
 	REQ("no chunk");
 	RESP(LENGTH_10 "0123456789");
+	assert_int_equal(run.trace.open, 0); /* at once, not at the close */
 	expect(&run, "REQ0 POST /a [h]:0 2\n>0 he\nGAP>0 4000\nRESP0 200 1\n<0 0123456789\n"
 		     "END0 complete 2/10 lost> 4000 missing\n");
 }
@@ -332,6 +347,43 @@ static void bytes_left_out_under_verdict_head_are_no_loss(void **state)
 	RESP(LENGTH_10 "012");
 	lose(&run, LT_SIDE_RESPONSE, 7);
 	expect(&run, "REQ0 POST /head [h]:0 2\nRESP0 200 1\nEND0 complete 3/3\n");
+}
+
+static void an_end_left_out_under_verdict_head_is_no_loss(void **state)
+{
+	static struct run run;
+
+	(void)state;
+	begin(&run);
+	REQ("GET /head HTTP/1.1\r\nHost: h\r\n\r\n");
+	RESP(CHUNKED "ff\r\n012");
+	lose(&run, LT_SIDE_RESPONSE, 9000);
+	REQ("GET /head HTTP/1.1\r\nHost: h\r\n\r\n");
+	RESP(CHUNKED "ff\r\n012");
+	lose(&run, LT_SIDE_RESPONSE, 9000);
+	expect(&run, "REQ0 GET /head [h]:0 1\nRESP0 200 1\nEND0 complete 0/3\n"
+		     "REQ1 GET /head [h]:0 1\nRESP1 200 1\nEND1 complete 0/3\n");
+}
+
+static void a_wrong_guess_after_a_hole_is_taken_back(void **state)
+{
+	static struct run run;
+
+	(void)state;
+	begin(&run);
+	REQ(POST_5);
+	RESP(CHUNKED "ff\r\n012");
+	lose(&run, LT_SIDE_RESPONSE, 900);
+	RESP("12\r\nis no chunk: too long by far\r\n");
+	RESP("no start");
+	RESP("3\r\nabc\r\n0\r\n\r\n");
+	REQ(POST_5);
+	lose(&run, LT_SIDE_RESPONSE, 10);
+	RESP("HTTP/1.1 is an old protocol\r\n\r\n");
+	RESP(LENGTH_10 "0123456789");
+	finish(&run, LT_CLOSE_FREED);
+	assert_non_null(strstr(run.trace.text, "abc\nEND0 complete 5/24 lost< 900 missing\n"));
+	assert_non_null(strstr(run.trace.text, "RESP1 200 1\n<1 0123456789\nEND1 complete 5/10"));
 }
 
 static void a_compressed_body_ends_at_a_hole(void **state)
@@ -458,6 +510,7 @@ int main(void)
 		cmocka_unit_test(a_hole_up_to_the_end_of_a_counted_body_ends_it),
 		cmocka_unit_test(a_hole_beyond_a_counted_body_ends_it_and_finds_the_next),
 		cmocka_unit_test(a_hole_inside_a_chunk_is_subtracted),
+		cmocka_unit_test(a_hole_up_to_the_end_of_a_chunk_ends_it),
 		cmocka_unit_test(a_hole_over_chunk_ends_is_left_at_the_next_chunk),
 		cmocka_unit_test(an_end_among_lost_bytes_is_a_gap),
 		cmocka_unit_test(a_lost_answer_is_a_gap_and_the_next_one_is_found),
@@ -465,6 +518,8 @@ int main(void)
 		cmocka_unit_test(a_hole_in_a_chunked_request_is_settled_by_the_answer),
 		cmocka_unit_test(a_hole_in_a_body_up_to_the_close_leaves_its_end_known),
 		cmocka_unit_test(bytes_left_out_under_verdict_head_are_no_loss),
+		cmocka_unit_test(an_end_left_out_under_verdict_head_is_no_loss),
+		cmocka_unit_test(a_wrong_guess_after_a_hole_is_taken_back),
 		cmocka_unit_test(a_compressed_body_ends_at_a_hole),
 		cmocka_unit_test(the_end_says_why_the_connection_ended),
 		cmocka_unit_test(the_pipeline_has_a_ceiling),

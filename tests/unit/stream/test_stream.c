@@ -292,6 +292,16 @@ static void a_loss_explains_its_own_hole_only(void **state)
 	assert_string_equal(seen, "1>ab 1>[3] 1>fg 1>hi 1>j ");
 }
 
+static void a_loss_smaller_than_the_hole_does_not_explain_it(void **state)
+{
+	(void)state;
+	w(0, 2);
+	chunk(1, LT_DIR_WRITE, MS, 6, 2, 2);
+	assert_string_equal(seen, "1>ab ");
+	chunk(1, LT_DIR_WRITE, MS, 4, 2, 2); /* late: the other two were lost */
+	assert_string_equal(seen, "1>ab 1>[2] 1>ef 1>gh ");
+}
+
 static void a_late_chunk_with_an_older_count_explains_nothing(void **state)
 {
 	(void)state;
@@ -429,6 +439,24 @@ static void the_end_of_a_process_closes_its_connections_only(void **state)
 	assert_int_equal(lt_stream_count(stream), 1);
 }
 
+static void processes_in_one_bucket_are_told_apart(void **state)
+{
+	static const struct lt_stream_opts opts = {.max_connections = 64};
+
+	(void)state;
+	begin(&opts);
+	for (uint32_t tgid = 1; tgid <= 64; tgid++) {
+		struct lt_event_conn conn = conn_event(tgid * tgid, 1, MS);
+		struct lt_chunk c = {.conn = &conn, .data = lt_bytes("x", 1)};
+
+		assert_int_equal(lt_stream_data(stream, &c), 0);
+	}
+	for (uint32_t tgid = 1; tgid <= 64; tgid++) {
+		lt_stream_exit(stream, tgid * tgid, MS);
+		assert_int_equal(lt_stream_count(stream), 64 - tgid);
+	}
+}
+
 static void the_least_recently_used_makes_room(void **state)
 {
 	static const struct lt_stream_opts opts = {.max_connections = 3};
@@ -498,6 +526,7 @@ int main(void)
 		TEST(an_answer_from_before_the_hole_is_not_held_up),
 		TEST(a_hole_that_the_kernel_explains_is_final_at_once),
 		TEST(a_loss_explains_its_own_hole_only),
+		TEST(a_loss_smaller_than_the_hole_does_not_explain_it),
 		TEST(a_late_chunk_with_an_older_count_explains_nothing),
 		TEST(a_count_that_comes_later_explains_the_holes_before),
 		TEST(another_hole_is_final_after_the_window_of_chunks),
@@ -508,6 +537,7 @@ int main(void)
 		TEST(it_begins_where_it_begins),
 		TEST(the_close_tells_what_is_missing_at_the_tail),
 		TEST(the_end_of_a_process_closes_its_connections_only),
+		TEST(processes_in_one_bucket_are_told_apart),
 		TEST(the_least_recently_used_makes_room),
 		TEST(the_idle_are_evicted),
 		TEST(a_new_generation_is_another_connection),
