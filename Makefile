@@ -38,7 +38,8 @@ endif
 cc-option = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
-	-Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough -Wdate-time
+	-Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough -Wdate-time \
+	-Wno-missing-field-initializers
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif
@@ -230,6 +231,7 @@ check-kernel: all
 	$(Q)sh tests/kernel/run
 
 e2e: all
+	$(Q)sh tests/e2e/setup.sh
 	$(Q)$(PYTHON) tests/e2e/run.py
 
 lint: build/.deps ## layers, sizes, headers, format, scripts

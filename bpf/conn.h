@@ -16,7 +16,7 @@ struct conn {
 	__u64 position[2]; /* by enum lt_dir */
 	__u64 lost[2];
 	__u64 head_end[2]; /* verdict HEAD: copy up to this position */
-	__u32 exec_id;     /* an exec in the same process makes a new generation */
+	__u32 exec_id;	   /* an exec in the same process makes a new generation */
 	__u32 slot;
 	__u8 verdict;
 	__u8 last_dir;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reserve a size class, copy straight from user memory, submit. No per-CPU scratch (uprobe programs are preemptible since 6.0),
- * nothing is copied twice. What does not fit is counted on its connection.
+ * Reserve a size class, copy straight from user memory, submit. No per-CPU scratch (uprobe programs
+ * are preemptible since 6.0), nothing is copied twice. What does not fit is counted on its
+ * connection.
  */
 #pragma once
 
 #include "bpf/maps.h"
 
-/* No wake-up per event: it costs the traced thread far more than the event. The drain thread polls; a filling ring wakes it. */
+/* No wake-up per event: it costs the traced thread far more than the event. The drain thread polls;
+ * a filling ring wakes it. */
 static __always_inline __u64 wakeup_flags(void)
 {
 	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= lt_wakeup_bytes)
@@ -44,8 +46,8 @@ static __always_inline void count_lost(struct conn *conn, __u32 dir, __u64 bytes
 }
 
 /* One event of at most @class bytes (a constant, so that the reserve is one). */
-static __always_inline void emit_class(const struct facts *f, const struct call *call, __u64 position,
-				       __u64 address, __u32 len, const __u32 class)
+static __always_inline void emit_class(const struct facts *f, const struct call *call,
+				       __u64 position, __u64 address, __u32 len, const __u32 class)
 {
 	struct lt_event_data *e;
 
@@ -70,13 +72,14 @@ static __always_inline void emit_class(const struct facts *f, const struct call 
 	}
 	e->len = len;
 	e->lost = f->conn->lost[call->dir & 1];
-	/* The first request of a connection: userspace looks at the process while it surely lives. */
-	bpf_ringbuf_submit(e, position == 0 && call->dir == LT_DIR_WRITE ? BPF_RB_FORCE_WAKEUP :
-									   wakeup_flags());
+	/* The first request of a connection: userspace looks at the process while it surely lives.
+	 */
+	bpf_ringbuf_submit(e, position == 0 && call->dir == LT_DIR_WRITE ? BPF_RB_FORCE_WAKEUP
+									 : wakeup_flags());
 }
 
-static __always_inline void emit_rest(const struct facts *f, const struct call *call, __u64 position,
-				      __u64 address, __u32 len)
+static __always_inline void emit_rest(const struct facts *f, const struct call *call,
+				      __u64 position, __u64 address, __u32 len)
 {
 	if (len <= 256)
 		emit_class(f, call, position, address, len, 256);
@@ -103,7 +106,8 @@ static long copy_chunk(__u32 index, void *arg)
 
 	if (copy->len <= LT_CHUNK_MAX)
 		return 1;
-	emit_class(copy->facts, copy->call, copy->position, copy->address, LT_CHUNK_MAX, LT_CHUNK_MAX);
+	emit_class(copy->facts, copy->call, copy->position, copy->address, LT_CHUNK_MAX,
+		   LT_CHUNK_MAX);
 	copy->position += LT_CHUNK_MAX;
 	copy->address += LT_CHUNK_MAX;
 	copy->len -= LT_CHUNK_MAX;
@@ -111,11 +115,12 @@ static long copy_chunk(__u32 index, void *arg)
 }
 
 /*
- * @len bytes of one TLS call, in chunks; what is past the ceiling is counted as lost. @has_loop (a constant): the kernel has
- * bpf_loop (5.17), which verifies the body once; a plain loop costs the verifier every round, so it has to be short.
+ * @len bytes of one TLS call, in chunks; what is past the ceiling is counted as lost. @has_loop (a
+ * constant): the kernel has bpf_loop (5.17), which verifies the body once; a plain loop costs the
+ * verifier every round, so it has to be short.
  */
-static __always_inline void emit_data(const struct facts *f, const struct call *call, __u64 position,
-				      __u64 len, const bool has_loop)
+static __always_inline void emit_data(const struct facts *f, const struct call *call,
+				      __u64 position, __u64 len, const bool has_loop)
 {
 	struct copy copy = {
 		.facts = f,

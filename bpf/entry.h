@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pairing of entry and return. The outermost frame alone emits: an entry stores its stack pointer, a nested call (deeper stack) is
- * left out, and a return counts only when the stack is back at the stored frame. So a lost return cannot poison the
- * thread (the next outer call overwrites it), and a file probed twice (two mounts, one inode) still emits once.
+ * Pairing of entry and return. The outermost frame alone emits: an entry stores its stack pointer,
+ * a nested call (deeper stack) is left out, and a return counts only when the stack is back at the
+ * stored frame. So a lost return cannot poison the thread (the next outer call overwrites it), and
+ * a file probed twice (two mounts, one inode) still emits once.
  *
- * The two directions are kept apart: node sends its first request from a callback inside the SSL_read that ends the handshake.
+ * The two directions are kept apart: node sends its first request from a callback inside the
+ * SSL_read that ends the handshake.
  */
 #pragma once
 
@@ -14,8 +16,9 @@ extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 
 /*
- * 6.13+ runs programs with larger stacks on a per-CPU private stack that a preempted uprobe would share with
- * another task. Hence no preemption inside a body where the kernel offers that; no return in between.
+ * 6.13+ runs programs with larger stacks on a per-CPU private stack that a preempted uprobe would
+ * share with another task. Hence no preemption inside a body where the kernel offers that; no
+ * return in between.
  */
 static __always_inline void guard_enter(void)
 {
@@ -29,7 +32,8 @@ static __always_inline void guard_leave(void)
 		bpf_preempt_enable();
 }
 
-/* A frame this far below the stored one is no nested call but another stack: the stored entry is stale. */
+/* A frame this far below the stored one is no nested call but another stack: the stored entry is
+ * stale. */
 enum { NESTED_STACK_MAX = 256 << 10 };
 
 static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir)
@@ -59,7 +63,8 @@ static __always_inline bool call_ends(struct call_key *key, __u64 sp, struct cal
 {
 	struct call *call = bpf_map_lookup_elem(&calls, key);
 
-	/* At return the stack is where it was at entry (arm64) or one word above (x86: the return address is gone). */
+	/* At return the stack is where it was at entry (arm64) or one word above (x86: the return
+	 * address is gone). */
 	if (!call || sp < call->sp || sp > call->sp + 16)
 		return false;
 	*ret = *call;

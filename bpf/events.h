@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire between kernel and userspace: every struct that both sides read. Included by clang -target bpf and
- * by the host compiler; fixed-width types, explicit padding, sizes asserted by both.
+ * The wire between kernel and userspace: every struct that both sides read. Included by clang
+ * -target bpf and by the host compiler; fixed-width types, explicit padding, sizes asserted by
+ * both.
  */
 #pragma once
 
@@ -11,20 +12,22 @@
 
 enum {
 	LT_COMM_SIZE = 16,
-	LT_NAME_SIZE = 256,       /* server name (SNI), file name */
-	LT_CGROUP_LEVELS = 8,     /* path elements carried, leaf first */
+	LT_NAME_SIZE = 256,	  /* server name (SNI), file name */
+	LT_CGROUP_LEVELS = 8,	  /* path elements carried, leaf first */
 	LT_CGROUP_NAME_SIZE = 96, /* "cri-containerd-<64 hex>.scope" needs 85 */
 	LT_VERDICT_SLOTS = 65536, /* power of two */
-	LT_CHUNK_MAX = 16384,     /* plaintext bytes in one event at most */
+	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
 };
 
-/* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows. */
+/* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
+ */
 enum lt_verdict {
-	LT_VERDICT_PROBE = 0, /* look for the start of a known protocol; then copy, up to a budget */
-	LT_VERDICT_HEAD = 1,  /* copy the first bytes after each change of direction */
-	LT_VERDICT_FULL = 2,  /* copy all */
+	LT_VERDICT_PROBE =
+		0,	     /* look for the start of a known protocol; then copy, up to a budget */
+	LT_VERDICT_HEAD = 1, /* copy the first bytes after each change of direction */
+	LT_VERDICT_FULL = 2, /* copy all */
 	LT_VERDICT_IGNORE = 3, /* copy nothing, count bytes */
 };
 
@@ -59,8 +62,8 @@ struct lt_event_head {
 /* What every connection event begins with. (tgid, ctx, generation) is the connection. */
 struct lt_event_conn {
 	struct lt_event_head head;
-	__u64 ctx;              /* address of the TLS object */
-	__u64 generation;       /* boot time at which this use of the address was first seen */
+	__u64 ctx;		/* address of the TLS object */
+	__u64 generation;	/* boot time at which this use of the address was first seen */
 	__u64 process_start_ns; /* boot time */
 	__u64 cgroup_id;
 	__u32 uid;
@@ -69,12 +72,13 @@ struct lt_event_conn {
 
 struct lt_event_data {
 	struct lt_event_conn conn;
-	__u64 position; /* of the first byte, counted in this direction since the generation began */
-	__u64 lost;     /* bytes of this direction for which no event could be reserved, so far */
-	__u32 len;      /* bytes in data[] */
-	__u8 dir;       /* enum lt_dir */
-	__u8 library;   /* enum lt_library */
-	__u8 verdict;   /* under which it was copied */
+	__u64 position; /* of the first byte, counted in this direction since the generation began
+			 */
+	__u64 lost;	/* bytes of this direction for which no event could be reserved, so far */
+	__u32 len;	/* bytes in data[] */
+	__u8 dir;	/* enum lt_dir */
+	__u8 library;	/* enum lt_library */
+	__u8 verdict;	/* under which it was copied */
 	__u8 pad;
 	__u8 data[];
 };
@@ -127,7 +131,7 @@ struct lt_event_exit {
 enum lt_kernel_counter {
 	LT_KC_LOST_EVENTS,
 	LT_KC_LOST_BYTES,
-	LT_KC_CALLS_LOST, /* call or connection map full */
+	LT_KC_CALLS_LOST,  /* call or connection map full */
 	LT_KC_SHORT_READS, /* user memory could not be read */
 	LT_KC_COUNT,
 };

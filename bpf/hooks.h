@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What a hooked function does; the argument layout follows from it. Travels as the probe's cookie. */
+/* What a hooked function does; the argument layout follows from it. Travels as the probe's cookie.
+ */
 enum lt_hook {
-	LT_HOOK_READ = 1,   /* int f(ctx, buf, num) */
+	LT_HOOK_READ = 1, /* int f(ctx, buf, num) */
 	LT_HOOK_WRITE,
-	LT_HOOK_READ_EX,    /* int f(ctx, buf, num, size_t *done) */
+	LT_HOOK_READ_EX, /* int f(ctx, buf, num, size_t *done) */
 	LT_HOOK_WRITE_EX,
-	LT_HOOK_WRITE_EX2,  /* int f(ctx, buf, num, flags, size_t *done) */
-	LT_HOOK_FREE,       /* f(ctx): this use of the address ends */
+	LT_HOOK_WRITE_EX2, /* int f(ctx, buf, num, flags, size_t *done) */
+	LT_HOOK_FREE,	   /* f(ctx): this use of the address ends */
 	LT_HOOK_CLEAR,
 	LT_HOOK_SHUTDOWN,
-	LT_HOOK_CTRL,       /* f(ctx, cmd, larg, parg): server name */
-	LT_HOOK_SET_FD,     /* f(ctx, fd) */
-	LT_HOOK_SET_BIO,    /* f(ctx, rbio, wbio) */
-	LT_HOOK_SET_RBIO,   /* f(ctx, bio) */
+	LT_HOOK_CTRL,	  /* f(ctx, cmd, larg, parg): server name */
+	LT_HOOK_SET_FD,	  /* f(ctx, fd) */
+	LT_HOOK_SET_BIO,  /* f(ctx, rbio, wbio) */
+	LT_HOOK_SET_RBIO, /* f(ctx, bio) */
 	LT_HOOK_COUNT,
 };

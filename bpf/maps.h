@@ -5,15 +5,19 @@
 #include "bpf/conn.h"
 
 /* Set before load. */
-const volatile __u32 lt_wakeup_bytes __weak = 1 << 20; /* data waiting in the ring that is worth a wake-up */
-const volatile __u32 lt_probe_budget __weak = 1 << 20; /* bytes copied per direction before a verdict is there */
-const volatile __u32 lt_head_bytes __weak = 4096;      /* under verdict HEAD, after each change of direction */
-const volatile __u32 lt_own_tgid __weak;               /* the agent itself is never captured */
-const volatile bool lt_has_preempt_guard __weak;       /* bpf_preempt_disable exists (6.10) */
+const volatile __u32 lt_wakeup_bytes __weak =
+	1 << 20; /* data waiting in the ring that is worth a wake-up */
+const volatile __u32 lt_probe_budget __weak =
+	1 << 20; /* bytes copied per direction before a verdict is there */
+const volatile __u32 lt_head_bytes __weak =
+	4096;				 /* under verdict HEAD, after each change of direction */
+const volatile __u32 lt_own_tgid __weak; /* the agent itself is never captured */
+const volatile bool lt_has_preempt_guard __weak; /* bpf_preempt_disable exists (6.10) */
 
 /*
- * Verdicts by slot: (generation << 8) | verdict. Userspace stores here directly (the array is memory mapped), so that
- * a verdict costs no system call, and no update can overwrite the kernel's own connection state.
+ * Verdicts by slot: (generation << 8) | verdict. Userspace stores here directly (the array is
+ * memory mapped), so that a verdict costs no system call, and no update can overwrite the kernel's
+ * own connection state.
  */
 __u64 lt_verdicts[LT_VERDICT_SLOTS] __weak;
 __u32 lt_next_slot __weak;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* exec, fork and exit, with cgroup id and cgroup names, so that a process which is gone before userspace looks is attributed. */
+/* exec, fork and exit, with cgroup id and cgroup names, so that a process which is gone before
+ * userspace looks is attributed. */
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
@@ -24,7 +25,8 @@ static __always_inline void cgroup_names(struct cgroup *cgroup, char names[][LT_
 	}
 }
 
-/* The v2 cgroup, or where the process sits in v2's root (v1 and hybrid hosts) the v1 one that containers use. */
+/* The v2 cgroup, or where the process sits in v2's root (v1 and hybrid hosts) the v1 one that
+ * containers use. */
 static __always_inline struct cgroup *telling_cgroup(struct task_struct *task)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
@@ -32,7 +34,8 @@ static __always_inline struct cgroup *telling_cgroup(struct task_struct *task)
 	struct cgroup_subsys_state *css;
 	__u32 id;
 
-	if (BPF_CORE_READ(cgroup, level) > 0 || !bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+	if (BPF_CORE_READ(cgroup, level) > 0 ||
+	    !bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
 		return cgroup;
 	id = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) & 15;
 	if (bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[id]) || !css)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OpenSSL: SSL_read and SSL_write in all their forms, and what tells one use of an SSL object from the next.
+ * OpenSSL: SSL_read and SSL_write in all their forms, and what tells one use of an SSL object from
+ * the next.
  *
- * One entry and one return program; the attach cookie says which function was hit. Kernels without cookies
- * (before 5.15) get one small entry program for each function instead.
+ * One entry and one return program; the attach cookie says which function was hit. Kernels without
+ * cookies (before 5.15) get one small entry program for each function instead.
  *
- * Data is taken at return: only then it is known how much was accepted (partial writes, WANT_WRITE retries) or
- * filled, and its pages are resident. A call that failed emits nothing: its buffer holds old bytes.
+ * Data is taken at return: only then it is known how much was accepted (partial writes, WANT_WRITE
+ * retries) or filled, and its pages are resident. A call that failed emits nothing: its buffer
+ * holds old bytes.
  */
 #include "vmlinux.h"
 
@@ -50,7 +52,8 @@ static __always_inline void new_conn(const struct conn_key *key, struct task_str
 		count(LT_KC_CALLS_LOST, 1);
 }
 
-/* The connection of (this process, @ctx); made when it is new, or when the process is not the one that made it. */
+/* The connection of (this process, @ctx); made when it is new, or when the process is not the one
+ * that made it. */
 static __always_inline struct conn *get_conn(const struct conn_key *key)
 {
 	struct task_struct *leader = current_leader();
@@ -194,8 +197,9 @@ int lt_ssl_leave_old(struct pt_regs *ctx)
 }
 
 /*
- * SSL_clear makes the object ready for another connection. OpenSSL also calls it itself when a handshake begins:
- * then nothing has been sent, and the descriptor and the server name that were set before stay right.
+ * SSL_clear makes the object ready for another connection. OpenSSL also calls it itself when a
+ * handshake begins: then nothing has been sent, and the descriptor and the server name that were
+ * set before stay right.
  */
 static __always_inline void conn_clears(__u64 ssl)
 {
@@ -230,7 +234,8 @@ static __always_inline void server_name(__u64 ssl, __u64 name)
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return;
 	}
-	/* Once for a connection, before its handshake: time to read what only the living process tells. */
+	/* Once for a connection, before its handshake: time to read what only the living process
+	 * tells. */
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
@@ -246,8 +251,9 @@ static __always_inline void set_fd(__u64 ssl, __s32 fd)
 }
 
 /*
- * The socket BIO's descriptor: struct bio_st {libctx (3.x), method, ...; num at 0x38 (3.x) or 0x30 (1.1.1)}. The method's
- * type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, openssl/bio.h).
+ * The socket BIO's descriptor: struct bio_st {libctx (3.x), method, ...; num at 0x38 (3.x) or 0x30
+ * (1.1.1)}. The method's type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK |
+ * BIO_TYPE_DESCRIPTOR, openssl/bio.h).
  */
 static __always_inline __s32 bio_fd(__u64 bio)
 {
@@ -279,7 +285,8 @@ static __always_inline void enter_data(struct pt_regs *ctx, __u64 hook)
 	__u64 done = 0;
 	__u32 dir = LT_DIR_READ;
 
-	/* Else the compiler merges the two loads into one with a computed offset, which the verifier refuses. */
+	/* Else the compiler merges the two loads into one with a computed offset, which the
+	 * verifier refuses. */
 	barrier_var(fourth);
 	barrier_var(fifth);
 	if (hook == LT_HOOK_WRITE || hook == LT_HOOK_WRITE_EX || hook == LT_HOOK_WRITE_EX2)
@@ -303,7 +310,8 @@ static __always_inline void enter_other(struct pt_regs *ctx, __u64 hook)
 		conn_clears(ssl);
 	else if (hook == LT_HOOK_SHUTDOWN)
 		conn_shuts(ssl);
-	else if (hook == LT_HOOK_CTRL && (__s32)PT_REGS_PARM2(ctx) == SSL_CTRL_SET_TLSEXT_HOSTNAME &&
+	else if (hook == LT_HOOK_CTRL &&
+		 (__s32)PT_REGS_PARM2(ctx) == SSL_CTRL_SET_TLSEXT_HOSTNAME &&
 		 PT_REGS_PARM3(ctx) == TLSEXT_NAMETYPE_HOST_NAME)
 		server_name(ssl, PT_REGS_PARM4(ctx));
 	else if (hook == LT_HOOK_SET_FD)

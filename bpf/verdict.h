@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What to copy of a call's bytes: PROBE, HEAD, FULL or IGNORE. Nothing else is parsed in the kernel. */
+/* What to copy of a call's bytes: PROBE, HEAD, FULL or IGNORE. Nothing else is parsed in the
+ * kernel. */
 #pragma once
 
 #include "bpf/maps.h"
@@ -8,7 +9,8 @@ enum start { START_NONE, START_REQUEST, START_RESPONSE };
 
 #define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
-/* Whether a message of a known protocol begins here: an HTTP/1 method, the HTTP/2 preface, a status line. */
+/* Whether a message of a known protocol begins here: an HTTP/1 method, the HTTP/2 preface, a status
+ * line. */
 static __always_inline enum start look(const void *address, __u64 len)
 {
 	__u32 word = 0;
@@ -42,9 +44,10 @@ static __always_inline void refresh_verdict(struct conn *conn)
 }
 
 /*
- * Under PROBE: nothing is copied before the start of a message is seen. A process that *reads* a request first serves TLS: its
- * side is the other end of somebody's call, so it is ignored here already. A connection joined in the middle
- * is looked at again after each change of direction, a bounded number of times.
+ * Under PROBE: nothing is copied before the start of a message is seen. A process that *reads* a
+ * request first serves TLS: its side is the other end of somebody's call, so it is ignored here
+ * already. A connection joined in the middle is looked at again after each change of direction, a
+ * bounded number of times.
  */
 static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *call, __u64 position,
 					 __u64 len)
@@ -57,7 +60,8 @@ static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *c
 		start = look((const void *)call->buf, len);
 		if (start == START_REQUEST && call->dir == LT_DIR_WRITE) {
 			conn->synced = 1;
-		} else if (start != START_NONE && (start == START_REQUEST) == (call->dir == LT_DIR_READ)) {
+		} else if (start != START_NONE &&
+			   (start == START_REQUEST) == (call->dir == LT_DIR_READ)) {
 			conn->verdict = LT_VERDICT_IGNORE;
 			return 0;
 		} else {
@@ -84,8 +88,8 @@ static __always_inline __u64 head_bytes(struct conn *conn, const struct call *ca
 }
 
 /* How many of the @len bytes at @position are to be copied. Updates the connection's state. */
-static __always_inline __u64 wanted_bytes(struct conn *conn, const struct call *call, __u64 position,
-					  __u64 len)
+static __always_inline __u64 wanted_bytes(struct conn *conn, const struct call *call,
+					  __u64 position, __u64 len)
 {
 	__u64 wanted = 0;
 

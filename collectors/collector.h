@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract of a collector: an ELF image in, a probe plan out. Pure: no I/O, no attach. One file per TLS stack says how
- * to recognise it (by symbols, never by file name) and where to hook.
+ * The contract of a collector: an ELF image in, a probe plan out. Pure: no I/O, no attach. One file
+ * per TLS stack says how to recognise it (by symbols, never by file name) and where to hook.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files of containers are foreign input: they are read (not mapped, so that a file cut short under us is an error and no SIGBUS), every
- * offset is checked, and nothing stays on the heap once the plan is made.
+ * Files of containers are foreign input: they are read (not mapped, so that a file cut short under
+ * us is an error and no SIGBUS), every offset is checked, and nothing stays on the heap once the
+ * plan is made.
  */
 #include "collectors/elf_image.h"
 
@@ -21,7 +22,8 @@ struct lt_elf_image {
 
 int lt_elf_open(int fd, struct lt_elf_image **ret)
 {
-	lt_defer(lt_elf_freep) struct lt_elf_image *image = lt_calloc(1, sizeof(*image));
+	lt_defer(lt_elf_freep)
+	struct lt_elf_image *image = lt_calloc(1, sizeof(*image));
 	unsigned char magic[EI_NIDENT];
 
 	if (!image)
@@ -48,7 +50,8 @@ struct lt_elf_image *lt_elf_free(struct lt_elf_image *image)
 	return NULL;
 }
 
-/* Address as the linker laid it out -> offset in the file; 0 when no executable segment holds it. */
+/* Address as the linker laid it out -> offset in the file; 0 when no executable segment holds it.
+ */
 static uint64_t file_offset(Elf *elf, uint64_t address)
 {
 	size_t count;
@@ -137,7 +140,8 @@ size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID
 		while (data && (next = gelf_getnote(data, at, &note, &name, &desc)) > 0) {
 			if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
 			    memcmp((char *)data->d_buf + name, "GNU", 4) == 0) {
-				size_t n = note.n_descsz < LT_BUILD_ID_MAX ? note.n_descsz : LT_BUILD_ID_MAX;
+				size_t n = note.n_descsz < LT_BUILD_ID_MAX ? note.n_descsz
+									   : LT_BUILD_ID_MAX;
 
 				memcpy(ret, (char *)data->d_buf + desc, n);
 				return n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An ELF file as collectors see it: which functions it defines, and where in the file (the only libelf user). */
+/* An ELF file as collectors see it: which functions it defines, and where in the file (the only
+ * libelf user). */
 #pragma once
 
 #include <stddef.h>
@@ -10,15 +11,16 @@
 struct lt_elf_image;
 
 /*
- * Reads the file behind @fd (stays the caller's, must stay open while the image lives). -ENOEXEC: no ELF file of this machine's class; -EBADMSG: broken.
+ * Reads the file behind @fd (stays the caller's, must stay open while the image lives). -ENOEXEC:
+ * no ELF file of this machine's class; -EBADMSG: broken.
  */
 LT_MUST_CHECK int lt_elf_open(int fd, struct lt_elf_image **ret);
 struct lt_elf_image *lt_elf_free(struct lt_elf_image *image);
 LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
 
 /*
- * File offsets of the functions that the image defines (in .dynsym or .symtab), 0 where it does not. All of @names begin with @prefix.
- * Returns how many were found, or -EBADMSG.
+ * File offsets of the functions that the image defines (in .dynsym or .symtab), 0 where it does
+ * not. All of @names begin with @prefix. Returns how many were found, or -EBADMSG.
  */
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);

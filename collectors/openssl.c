@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OpenSSL 1.1.1 to 3.x: libssl.so under any name (hashed copies in Python wheels too), and binaries that carry it with symbols (node, some
- * Pythons). Recognised by what it defines: both data directions, in the plain or the _ex form.
+ * OpenSSL 1.1.1 to 3.x: libssl.so under any name (hashed copies in Python wheels too), and binaries
+ * that carry it with symbols (node, some Pythons). Recognised by what it defines: both data
+ * directions, in the plain or the _ex form.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,18 +14,12 @@ static const struct {
 	const char *symbol;
 	enum lt_hook hook;
 } functions[] = {
-	{"SSL_read", LT_HOOK_READ},
-	{"SSL_write", LT_HOOK_WRITE},
-	{"SSL_read_ex", LT_HOOK_READ_EX},
-	{"SSL_write_ex", LT_HOOK_WRITE_EX},
-	{"SSL_write_ex2", LT_HOOK_WRITE_EX2},
-	{"SSL_free", LT_HOOK_FREE},
-	{"SSL_clear", LT_HOOK_CLEAR},
-	{"SSL_shutdown", LT_HOOK_SHUTDOWN},
-	{"SSL_ctrl", LT_HOOK_CTRL},
-	{"SSL_set_fd", LT_HOOK_SET_FD},
-	{"SSL_set_bio", LT_HOOK_SET_BIO},
-	{"SSL_set0_rbio", LT_HOOK_SET_RBIO},
+	{"SSL_read", LT_HOOK_READ},	      {"SSL_write", LT_HOOK_WRITE},
+	{"SSL_read_ex", LT_HOOK_READ_EX},     {"SSL_write_ex", LT_HOOK_WRITE_EX},
+	{"SSL_write_ex2", LT_HOOK_WRITE_EX2}, {"SSL_free", LT_HOOK_FREE},
+	{"SSL_clear", LT_HOOK_CLEAR},	      {"SSL_shutdown", LT_HOOK_SHUTDOWN},
+	{"SSL_ctrl", LT_HOOK_CTRL},	      {"SSL_set_fd", LT_HOOK_SET_FD},
+	{"SSL_set_bio", LT_HOOK_SET_BIO},     {"SSL_set0_rbio", LT_HOOK_SET_RBIO},
 };
 
 static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only door to the heap: zeroed memory, and a hook with which tests fail the n-th allocation. */
+/* The only door to the heap: zeroed memory, and a hook with which tests fail the n-th allocation.
+ */
 #pragma once
 
 #include <stddef.h>
 
 /* Zeroed memory for @count things of @size bytes, or NULL. End with lt_free. */
 void *lt_calloc(size_t count, size_t size);
-/* As realloc for @count things of @size bytes; NULL leaves the old block as it was. New bytes are not zeroed. */
+/* As realloc for @count things of @size bytes; NULL leaves the old block as it was. New bytes are
+ * not zeroed. */
 void *lt_reallocarray(void *old, size_t count, size_t size);
 /* A copy of the string, or NULL. */
 char *lt_strdup(const char *s);
@@ -22,7 +24,8 @@ static inline void lt_freep(void *variable)
 	*slot = NULL;
 }
 
-/* Test hook: the @n-th allocation from now (1 = the next) gives NULL, once; 0 switches it off. Per process. */
+/* Test hook: the @n-th allocation from now (1 = the next) gives NULL, once; 0 switches it off. Per
+ * process. */
 void lt_alloc_fail_at(unsigned long n);
 /* Test hook: allocations made since the process began. */
 unsigned long lt_alloc_count(void);

@@ -53,7 +53,8 @@ static inline bool lt_bytes_starts(struct lt_bytes b, const char *s)
 	return b.n >= n && memcmp(b.p, s, n) == 0;
 }
 
-/* Copies at most @size - 1 bytes into @to and ends it with a NUL. Returns false when it had to cut. */
+/* Copies at most @size - 1 bytes into @to and ends it with a NUL. Returns false when it had to cut.
+ */
 static inline bool lt_bytes_copy(char *to, size_t size, struct lt_bytes b)
 {
 	size_t n = b.n < size - 1 ? b.n : size - 1;

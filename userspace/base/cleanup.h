@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one idiom of ownership: lt_defer(thing_freep) struct thing *t = NULL; ... *ret = lt_take(t); */
+/* The one idiom of ownership: lt_defer(thing_freep) struct thing *t = NULL; ... *ret = lt_take(t);
+ */
 #pragma once
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define LT_MUST_CHECK   __attribute__((warn_unused_result))
+#define LT_MUST_CHECK	__attribute__((warn_unused_result))
 #define LT_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define LT_NORETURN     __attribute__((noreturn))
+#define LT_NORETURN	__attribute__((noreturn))
 
 /* Runs @fn(&variable) when the variable leaves its scope. */
 #define lt_defer(fn) __attribute__((cleanup(fn)))

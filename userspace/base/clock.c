@@ -51,7 +51,7 @@ const char *lt_clock_format(int64_t wall_ns, char to[LT_CLOCK_TEXT])
 		snprintf(to, LT_CLOCK_TEXT, "?");
 	else
 		snprintf(to, LT_CLOCK_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-			 (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			 tm.tm_sec, (int)(rest / 1000000));
+			 (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+			 tm.tm_min, tm.tm_sec, (int)(rest / 1000000));
 	return to;
 }

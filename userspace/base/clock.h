@@ -8,7 +8,8 @@
 uint64_t lt_clock_boot_ns(void);
 /* CLOCK_REALTIME in ns since 1970, UTC. */
 int64_t lt_clock_wall_ns(void);
-/* A boot-time stamp as wall time; the offset is read anew at most once a second (NTP steps move it). */
+/* A boot-time stamp as wall time; the offset is read anew at most once a second (NTP steps move
+ * it). */
 int64_t lt_clock_boot_to_wall(uint64_t boot_ns);
 
 enum { LT_CLOCK_TEXT = 40 };

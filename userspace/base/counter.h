@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named counters of the process: everything that is lost or refused is one of them. Atomic, any thread. */
+/* Named counters of the process: everything that is lost or refused is one of them. Atomic, any
+ * thread. */
 #pragma once
 
 #include <stdint.h>
@@ -10,15 +11,20 @@
 	X(EVENTS_BAD, "events_bad", "events of unknown type or size (a bug)")                      \
 	X(KERNEL_LOST_EVENTS, "kernel_lost_events", "events the kernel could not reserve")         \
 	X(KERNEL_LOST_BYTES, "kernel_lost_bytes", "plaintext bytes in those events")               \
-	X(KERNEL_CALLS_LOST, "kernel_calls_lost", "TLS calls not tracked because the call map was full") \
+	X(KERNEL_CALLS_LOST, "kernel_calls_lost",                                                  \
+	  "TLS calls not tracked because the call map was full")                                   \
 	X(KERNEL_SHORT_READS, "kernel_short_reads", "TLS buffers the kernel side could not read")  \
 	X(CONNECTIONS, "connections", "TLS connections seen")                                      \
-	X(CONNECTIONS_EVICTED, "connections_evicted", "connections closed because the table was full") \
+	X(CONNECTIONS_EVICTED, "connections_evicted",                                              \
+	  "connections closed because the table was full")                                         \
 	X(STREAM_GAPS, "stream_gaps", "holes in a connection's bytes")                             \
 	X(STREAM_GAP_BYTES, "stream_gap_bytes", "bytes in those holes")                            \
-	X(STREAM_REORDERED, "stream_reordered", "chunks that arrived out of order and were put right") \
-	X(HTTP2_CONNECTIONS, "http2_connections", "connections that speak HTTP/2, which is not decoded yet") \
-	X(PARSE_ERRORS, "parse_errors", "connections given up because the bytes broke the protocol") \
+	X(STREAM_REORDERED, "stream_reordered",                                                    \
+	  "chunks that arrived out of order and were put right")                                   \
+	X(HTTP2_CONNECTIONS, "http2_connections",                                                  \
+	  "connections that speak HTTP/2, which is not decoded yet")                               \
+	X(PARSE_ERRORS, "parse_errors",                                                            \
+	  "connections given up because the bytes broke the protocol")                             \
 	X(HEADER_TOO_LARGE, "header_too_large", "messages whose header block passed the ceiling")  \
 	X(INFLATE_ERRORS, "inflate_errors", "bodies whose content-encoding could not be undone")   \
 	X(EXCHANGES, "exchanges", "HTTP exchanges seen on watched connections")                    \
@@ -27,11 +33,13 @@
 	X(CALLS, "calls", "calls decoded into a record")                                           \
 	X(CALLS_UNPRICED, "calls_unpriced", "calls with usage but no price")                       \
 	X(PROCESSES, "processes", "processes seen")                                                \
-	X(PROCESSES_EVICTED, "processes_evicted", "processes forgotten because the table was full") \
+	X(PROCESSES_EVICTED, "processes_evicted",                                                  \
+	  "processes forgotten because the table was full")                                        \
 	X(IMAGES, "images", "executable files examined")                                           \
 	X(ATTACHMENTS, "attachments", "files with probes attached")                                \
 	X(ATTACH_ERRORS, "attach_errors", "files to which probes could not be attached")           \
-	X(MAP_EVENTS_LOST, "map_events_lost", "notices of new mappings lost (the sweep finds them)") \
+	X(MAP_EVENTS_LOST, "map_events_lost",                                                      \
+	  "notices of new mappings lost (the sweep finds them)")                                   \
 	X(RECORDS_QUEUED, "records_queued", "records handed to the ledger writer")                 \
 	X(RECORDS_DROPPED, "records_dropped", "records lost because the writer's queue was full")  \
 	X(RECORDS_WRITTEN, "records_written", "records committed to the ledger")                   \
@@ -41,7 +49,7 @@ enum lt_counter {
 #define LT_X(id, name, help) LT_C_##id,
 	LT_COUNTERS(LT_X)
 #undef LT_X
-	LT_COUNTER_COUNT,
+		LT_COUNTER_COUNT,
 };
 
 void lt_counter_add(enum lt_counter counter, uint64_t n);

@@ -30,8 +30,7 @@ int lt_hmac_sha256(struct lt_bytes key, struct lt_bytes text, uint8_t ret[LT_SHA
 	uint8_t digest[LT_SHA256_SIZE];
 	unsigned n = sizeof(digest);
 
-	if (key.n > INT_MAX ||
-	    !HMAC(EVP_sha256(), key.p, (int)key.n, text.p, text.n, digest, &n))
+	if (key.n > INT_MAX || !HMAC(EVP_sha256(), key.p, (int)key.n, text.p, text.n, digest, &n))
 		return -EIO;
 	memcpy(ret, digest, sizeof(digest));
 	return 0;

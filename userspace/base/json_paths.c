@@ -61,17 +61,18 @@ static int parse_segment(const char **text, bool first, struct segment *ret)
 
 static bool fits(const struct lt_json_node *node, const struct segment *s)
 {
-	return s->kind == MEMBER ? node->name_n == s->name_n && memcmp(node->name, s->name, s->name_n) == 0 :
-				   node->index == s->index;
+	return s->kind == MEMBER
+		       ? node->name_n == s->name_n && memcmp(node->name, s->name, s->name_n) == 0
+		       : node->index == s->index;
 }
 
 /* The child of @at for @s, made when it is not there. 0: the set is too large. */
 static uint16_t child(struct lt_json_paths *t, size_t *nodes, uint16_t at, const struct segment *s)
 {
 	struct lt_json_node *parent = &t->nodes[at];
-	uint16_t *slot = s->kind == MEMBER ? &parent->first_member :
-			 s->kind == ANY	   ? &parent->any :
-					     &parent->first_index;
+	uint16_t *slot = s->kind == MEMBER ? &parent->first_member
+			 : s->kind == ANY  ? &parent->any
+					   : &parent->first_index;
 	struct lt_json_node *node;
 
 	while (*slot && s->kind != ANY && !fits(&t->nodes[*slot], s))
@@ -123,7 +124,8 @@ static void group_hits(struct lt_json_paths *t, size_t nodes)
 int lt_json_paths_new(const char *const *paths, size_t count, struct lt_json_paths **ret,
 		      size_t *ret_bad)
 {
-	lt_defer(lt_json_paths_freep) struct lt_json_paths *t = lt_calloc(1, sizeof(*t));
+	lt_defer(lt_json_paths_freep)
+	struct lt_json_paths *t = lt_calloc(1, sizeof(*t));
 	size_t nodes = 1;
 
 	if (!t)

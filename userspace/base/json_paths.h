@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The compiled path set, shared by json_paths.c (which makes it) and json_scan.c (which walks it). */
+/* The compiled path set, shared by json_paths.c (which makes it) and json_scan.c (which walks it).
+ */
 #pragma once
 
 #include "userspace/base/json_scan.h"
@@ -10,16 +11,17 @@ enum {
 	LT_JSON_NAME_MAX = 96, /* longest member name in a path */
 };
 
-/* A node of the trie; children are chains of siblings. 0 = none (node 0 is the root value, nobody's child). */
+/* A node of the trie; children are chains of siblings. 0 = none (node 0 is the root value, nobody's
+ * child). */
 struct lt_json_node {
 	uint16_t first_member; /* children by member name */
-	uint16_t any;          /* child for every element */
+	uint16_t any;	       /* child for every element */
 	uint16_t first_index;  /* children for one element */
-	uint16_t next;         /* sibling */
+	uint16_t next;	       /* sibling */
 	uint16_t name_n;       /* as a member child */
 	uint16_t hit_count;
-	uint32_t index;        /* as an index child */
-	uint16_t first_hit;    /* into hits[] */
+	uint32_t index;	    /* as an index child */
+	uint16_t first_hit; /* into hits[] */
 	char name[LT_JSON_NAME_MAX];
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One loop over the input, one state for each place where the input may end. Two things make it fast: a value under
- * which no path lies is skipped by looking for quotes and brackets alone, sixteen bytes at a time; and a member name
- * that lies whole in the input is compared in place.
+ * One loop over the input, one state for each place where the input may end. Two things make it
+ * fast: a value under which no path lies is skipped by looking for quotes and brackets alone,
+ * sixteen bytes at a time; and a member name that lies whole in the input is compared in place.
  *
- * In skipped values only strings and the balance of brackets are checked; in walked ones the grammar is.
+ * In skipped values only strings and the balance of brackets are checked; in walked ones the
+ * grammar is.
  */
 #include <errno.h>
 #if defined(__SSE2__)
@@ -17,14 +18,14 @@
 enum { ACTIVE_MAX = 4, FRAMES = LT_JSON_SEGMENTS_MAX + 2 };
 
 enum state {
-	VALUE,         /* a value must come */
-	FIRST_VALUE,   /* a value or ']' */
-	FIRST_KEY,     /* a key or '}' */
-	KEY,           /* a key must come */
+	VALUE,	     /* a value must come */
+	FIRST_VALUE, /* a value or ']' */
+	FIRST_KEY,   /* a key or '}' */
+	KEY,	     /* a key must come */
 	COLON,
-	NEXT,          /* ',' or the container's end */
+	NEXT, /* ',' or the container's end */
 	IN_KEY,
-	IN_STRING,     /* wanted: gathered */
+	IN_STRING, /* wanted: gathered */
 	IN_SKIP_STRING,
 	IN_SCALAR,     /* number or literal */
 	IN_SKIP,       /* a container under which no path lies */
@@ -49,13 +50,13 @@ struct lt_json_scan {
 	const struct lt_json_paths *paths;
 	struct lt_json_sink sink;
 	uint8_t state;
-	bool escape;      /* the last byte of a string was a backslash */
+	bool escape; /* the last byte of a string was a backslash */
 	bool cut;
-	bool wanted;      /* the scalar being read is at a path */
+	bool wanted;	  /* the scalar being read is at a path */
 	uint8_t hex_left; /* digits of \uXXXX still to come */
 	uint16_t hex;
-	uint16_t high;    /* first half of a surrogate pair */
-	uint16_t depth;   /* frames in use */
+	uint16_t high;	/* first half of a surrogate pair */
+	uint16_t depth; /* frames in use */
 	uint32_t skip_depth;
 	uint32_t text_n;
 	struct set value; /* of the value that comes or is being read */
@@ -211,16 +212,17 @@ static const uint8_t *find_quote(const uint8_t *p, const uint8_t *end)
 static const uint8_t *find_structure(const uint8_t *p, const uint8_t *end)
 {
 #if defined(__SSE2__)
-	/* '[' and '{', ']' and '}' differ in one bit only: with it set both pairs are one compare each. */
+	/* '[' and '{', ']' and '}' differ in one bit only: with it set both pairs are one compare
+	 * each. */
 	const __m128i bit = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"');
 	const __m128i opens = _mm_set1_epi8('{'), closes = _mm_set1_epi8('}');
 
 	for (; end - p >= 16; p += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 		__m128i lower = _mm_or_si128(v, bit);
-		__m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, quote),
-					   _mm_or_si128(_mm_cmpeq_epi8(lower, opens),
-							_mm_cmpeq_epi8(lower, closes)));
+		__m128i hit = _mm_or_si128(
+			_mm_cmpeq_epi8(v, quote),
+			_mm_or_si128(_mm_cmpeq_epi8(lower, opens), _mm_cmpeq_epi8(lower, closes)));
 		int mask = _mm_movemask_epi8(hit);
 
 		if (mask)
@@ -233,7 +235,8 @@ static const uint8_t *find_structure(const uint8_t *p, const uint8_t *end)
 }
 
 /*
- * Goes on inside a string that nobody wants. Returns behind its closing quote, or NULL when the input ends first.
+ * Goes on inside a string that nobody wants. Returns behind its closing quote, or NULL when the
+ * input ends first.
  */
 static const uint8_t *skip_string(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end)
 {
@@ -366,7 +369,8 @@ static int take_escape(struct lt_json_scan *s, uint8_t c)
 	return 0;
 }
 
-/* Goes on inside a string that is gathered (wanted, or a key with escapes or a split). *@ret: behind its quote, or NULL. */
+/* Goes on inside a string that is gathered (wanted, or a key with escapes or a split). *@ret:
+ * behind its quote, or NULL. */
 static int gather_string(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end,
 			 const uint8_t **ret)
 {
@@ -423,7 +427,8 @@ static int begin_container(struct lt_json_scan *s, bool array)
 		s->cut = false;
 		report(s, &s->value, array ? LT_JSON_ARRAY : LT_JSON_OBJECT, lt_bytes(NULL, 0));
 	}
-	/* Its end is reported as well, so a container at a path is walked even if no path lies below. */
+	/* Its end is reported as well, so a container at a path is walked even if no path lies
+	 * below. */
 	if ((!has_hits(s, &s->value) && !goes_on(s, &s->value, array)) || s->depth == FRAMES) {
 		s->state = IN_SKIP;
 		s->skip_depth = 1;
@@ -546,7 +551,8 @@ static const uint8_t *skip_container(struct lt_json_scan *s, const uint8_t *p, c
 	}
 }
 
-/* Behind a key's opening quote. A key that lies whole in the input and has no escape is compared in place. */
+/* Behind a key's opening quote. A key that lies whole in the input and has no escape is compared in
+ * place. */
 static int begin_key(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end,
 		     const uint8_t **ret)
 {
@@ -564,7 +570,8 @@ static int begin_key(struct lt_json_scan *s, const uint8_t *p, const uint8_t *en
 	return 0;
 }
 
-/* What a token in progress makes of the next bytes. *@ret: where to go on, NULL when the input is used up. */
+/* What a token in progress makes of the next bytes. *@ret: where to go on, NULL when the input is
+ * used up. */
 static int go_on(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end, const uint8_t **ret)
 {
 	int r = 0;

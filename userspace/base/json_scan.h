@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Incremental JSON field extractor: takes a set of paths and the bytes of a document in any split, and
- * reports the values found at those paths. Memory is constant: nothing of the document is kept but the
- * nesting, the position in the path set and the (cut) text of the scalar being read.
+ * Incremental JSON field extractor: takes a set of paths and the bytes of a document in any split,
+ * and reports the values found at those paths. Memory is constant: nothing of the document is kept
+ * but the nesting, the position in the path set and the (cut) text of the scalar being read.
  */
 #pragma once
 
@@ -10,8 +10,10 @@
 #include "userspace/base/cleanup.h"
 
 enum {
-	LT_JSON_TEXT_MAX = 256,  /* bytes of a scalar's text that are reported; longer ones are cut */
-	LT_JSON_DEPTH_MAX = 512, /* deeper documents are -EBADMSG: no provider nests anywhere near */
+	LT_JSON_TEXT_MAX =
+		256, /* bytes of a scalar's text that are reported; longer ones are cut */
+	LT_JSON_DEPTH_MAX =
+		512, /* deeper documents are -EBADMSG: no provider nests anywhere near */
 	LT_JSON_PATHS_MAX = 256, /* paths in one set */
 };
 
@@ -22,20 +24,23 @@ enum lt_json_type {
 	LT_JSON_NUMBER, /* text as on the wire, e.g. "12", "1.0", "1e3" */
 	LT_JSON_STRING, /* text with escapes resolved, UTF-8 */
 	LT_JSON_OBJECT, /* an object begins here */
-	LT_JSON_ARRAY,  /* an array begins here */
-	LT_JSON_END,    /* the object or array that began at this path ends */
+	LT_JSON_ARRAY,	/* an array begins here */
+	LT_JSON_END,	/* the object or array that began at this path ends */
 };
 
 /*
- * A compiled set of paths. Immutable after creation: may be shared by any number of scanners and threads.
+ * A compiled set of paths. Immutable after creation: may be shared by any number of scanners and
+ * threads.
  *
- * Grammar: member names joined by '.', "[]" = every element of an array, "[N]" = element N only, "" = the
- * root value. A member name that itself holds '.', '[' or '"' is written in double quotes. Examples:
- * "usage.prompt_tokens", "choices[0].finish_reason", "output[].type", "choices[].delta.tool_calls[].id".
+ * Grammar: member names joined by '.', "[]" = every element of an array, "[N]" = element N only, ""
+ * = the root value. A member name that itself holds '.', '[' or '"' is written in double quotes.
+ * Examples: "usage.prompt_tokens", "choices[0].finish_reason", "output[].type",
+ * "choices[].delta.tool_calls[].id".
  */
 struct lt_json_paths;
 
-/* Number of a path = its index in @paths. -EINVAL: a path does not parse (*@ret_bad is its index), -ENOMEM. */
+/* Number of a path = its index in @paths. -EINVAL: a path does not parse (*@ret_bad is its index),
+ * -ENOMEM. */
 LT_MUST_CHECK int lt_json_paths_new(const char *const *paths, size_t count,
 				    struct lt_json_paths **ret, size_t *ret_bad);
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths);
@@ -45,7 +50,7 @@ struct lt_json_hit {
 	uint32_t path; /* number of the path; a value at several paths is reported once for each */
 	enum lt_json_type type;
 	struct lt_bytes text; /* NUMBER and STRING only; at most LT_JSON_TEXT_MAX bytes, borrowed */
-	bool cut;             /* the text was longer */
+	bool cut;	      /* the text was longer */
 };
 
 struct lt_json_sink {
@@ -66,12 +71,14 @@ LT_DEFINE_FREEP(lt_json_scan_free, struct lt_json_scan)
 void lt_json_scan_reset(struct lt_json_scan *scan);
 
 /*
- * Takes the next bytes. Leading white space is skipped; white space after the root value is fine, anything
- * else there is -EBADMSG. After an error the scanner stays in error until reset (hits already reported stay).
+ * Takes the next bytes. Leading white space is skipped; white space after the root value is fine,
+ * anything else there is -EBADMSG. After an error the scanner stays in error until reset (hits
+ * already reported stay).
  */
 LT_MUST_CHECK int lt_json_scan_feed(struct lt_json_scan *scan, struct lt_bytes in);
 
-/* The document has ended: 0 when it was whole, -ENODATA when nothing but white space came, -EBADMSG when cut. */
+/* The document has ended: 0 when it was whole, -ENODATA when nothing but white space came, -EBADMSG
+ * when cut. */
 LT_MUST_CHECK int lt_json_scan_finish(struct lt_json_scan *scan);
 
 /* Whether the root value is complete (so that a stream of documents can be told apart). */

@@ -110,8 +110,8 @@ static void write_text(FILE *out, struct lt_bytes s)
 		if (length == 0) {
 			fputs("\xef\xbf\xbd", out); /* U+FFFD */
 			i++;
-		} else if (length == 1 && (s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\' ||
-					   s.p[i] == 0x7f)) {
+		} else if (length == 1 &&
+			   (s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == 0x7f)) {
 			write_escaped(out, s.p[i++]);
 		} else {
 			fwrite(s.p + i, 1, length, out);

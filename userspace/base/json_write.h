@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes JSON to a stdio stream: keeps track of commas, escapes strings, replaces bytes that are not UTF-8. */
+/* Writes JSON to a stdio stream: keeps track of commas, escapes strings, replaces bytes that are
+ * not UTF-8. */
 #pragma once
 
 #include <stdio.h>

@@ -40,8 +40,8 @@ void lt_log(enum lt_log_level level, const char *format, ...)
 	if (getenv("JOURNAL_STREAM"))
 		n = snprintf(line, sizeof(line), "%s", priorities[level]);
 	else
-		n = snprintf(line, sizeof(line), "%s %-5s ", lt_clock_format(lt_clock_wall_ns(), time),
-			     names[level]);
+		n = snprintf(line, sizeof(line), "%s %-5s ",
+			     lt_clock_format(lt_clock_wall_ns(), time), names[level]);
 	va_start(args, format);
 	vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
 	va_end(args);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line per event on stderr. Only cmd/ and control/ log; never a byte that came from the wire. */
+/* One line per event on stderr. Only cmd/ and control/ log; never a byte that came from the wire.
+ */
 #pragma once
 
 #include "userspace/base/cleanup.h"
@@ -10,7 +11,8 @@ enum lt_log_level { LT_LOG_ERROR, LT_LOG_WARN, LT_LOG_INFO, LT_LOG_DEBUG };
 void lt_log_set_level(enum lt_log_level level);
 /* "error" | "warn" | "info" | "debug"; -EINVAL else. */
 LT_MUST_CHECK int lt_log_parse_level(const char *text, enum lt_log_level *ret);
-/* Under systemd (JOURNAL_STREAM set) lines carry "<3>" style priorities instead of time and level. */
+/* Under systemd (JOURNAL_STREAM set) lines carry "<3>" style priorities instead of time and level.
+ */
 void lt_log(enum lt_log_level level, const char *format, ...) LT_PRINTF(2, 3);
 
 #define lt_log_error(...) lt_log(LT_LOG_ERROR, __VA_ARGS__)

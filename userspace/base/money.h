@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Money as integers: signed 64-bit count of 1e-12 currency units (pico). Prices are decimals parsed exactly;
- * sums are 128-bit; rounding happens once, half to even. No float anywhere near.
+ * Money as integers: signed 64-bit count of 1e-12 currency units (pico). Prices are decimals parsed
+ * exactly; sums are 128-bit; rounding happens once, half to even. No float anywhere near.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ struct lt_decimal {
 	uint8_t scale;
 };
 
-/* Parses "12", "0.075", "-1.5", "2.5e-07". -EINVAL: not a decimal; -ERANGE: more than 18 digits or places. */
+/* Parses "12", "0.075", "-1.5", "2.5e-07". -EINVAL: not a decimal; -ERANGE: more than 18 digits or
+ * places. */
 LT_MUST_CHECK int lt_decimal_parse(struct lt_bytes text, struct lt_decimal *ret);
 
 /* The decimal as pico units, rounded half to even. -ERANGE on overflow. */

@@ -102,7 +102,8 @@ int lt_parse_size(struct lt_bytes text, uint64_t *ret)
 	return parse_scaled(text, "kKmMgG", factors, ret);
 }
 
-/* Takes @digits digits and the character @then (0: none) off the front. False when they are not there. */
+/* Takes @digits digits and the character @then (0: none) off the front. False when they are not
+ * there. */
 static bool take_number(struct lt_bytes *text, size_t digits, char then, int *ret)
 {
 	uint64_t n;

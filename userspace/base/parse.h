@@ -17,9 +17,11 @@ LT_MUST_CHECK int lt_parse_size(struct lt_bytes text, uint64_t *ret);
 LT_MUST_CHECK int lt_parse_time(struct lt_bytes text, int64_t *ret_wall_ns);
 /* A moment for --since/--until: a time as above, or a duration before @now_ns ("2h"). */
 LT_MUST_CHECK int lt_parse_moment(struct lt_bytes text, int64_t now_ns, int64_t *ret_wall_ns);
-/* '*' = any run of characters (also none), '?' = one; the whole text must match. Linear in pattern x text. */
+/* '*' = any run of characters (also none), '?' = one; the whole text must match. Linear in pattern
+ * x text. */
 bool lt_glob_match(const char *pattern, struct lt_bytes text);
 /* As lt_glob_match, ASCII case ignored (host names). */
 bool lt_glob_match_nocase(const char *pattern, struct lt_bytes text);
-/* Standard alphabet, padding optional, white space skipped. @to needs 3/4 of text.n + 3 bytes. -EINVAL. */
+/* Standard alphabet, padding optional, white space skipped. @to needs 3/4 of text.n + 3 bytes.
+ * -EINVAL. */
 LT_MUST_CHECK int lt_base64_decode(struct lt_bytes text, uint8_t *to, size_t *ret_n);

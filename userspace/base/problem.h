@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a person is told about bad input: where, what and what to do. Rooms fill it, cmd/ prints it. */
+/* What a person is told about bad input: where, what and what to do. Rooms fill it, cmd/ prints it.
+ */
 #pragma once
 
 #include "userspace/base/cleanup.h"
 
 struct lt_problem {
 	char file[256]; /* "" when no file is concerned */
-	unsigned line;  /* 1-based, 0 when unknown */
+	unsigned line;	/* 1-based, 0 when unknown */
 	char text[512]; /* one sentence: what is wrong and what to do */
 };
 
-/* Fills @problem (NULL is fine) and returns @error, so that a loader can say: return lt_problem_set(...). */
+/* Fills @problem (NULL is fine) and returns @error, so that a loader can say: return
+ * lt_problem_set(...). */
 int lt_problem_set(struct lt_problem *problem, int error, const char *file, unsigned line,
 		   const char *format, ...) LT_PRINTF(5, 6);
 

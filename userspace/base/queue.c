@@ -123,7 +123,8 @@ void lt_queue_wait(struct lt_queue *q, int timeout_ms)
 	}
 	pthread_mutex_lock(&q->lock);
 	atomic_store(&q->sleeping, true);
-	/* Looked at after "sleeping" is set: a producer that put before sees it, or we see its item. */
+	/* Looked at after "sleeping" is set: a producer that put before sees it, or we see its
+	 * item. */
 	while (lt_queue_length(q) == 0 && !atomic_load(&q->closed)) {
 		if (pthread_cond_timedwait(&q->wake, &q->lock, &until) == ETIMEDOUT)
 			break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bounded queue between exactly two threads: one puts, one takes. The only place where threads meet.
- * Items are copied in and out; a full queue refuses (and the caller counts).
+ * Bounded queue between exactly two threads: one puts, one takes. The only place where threads
+ * meet. Items are copied in and out; a full queue refuses (and the caller counts).
  */
 #pragma once
 
@@ -22,7 +22,8 @@ LT_DEFINE_FREEP(lt_queue_free, struct lt_queue)
 bool lt_queue_put(struct lt_queue *q, const void *item);
 /* Thread: consumer. False when empty. */
 bool lt_queue_take(struct lt_queue *q, void *ret_item);
-/* Thread: consumer. The oldest item in place, NULL when empty; it stays queued until lt_queue_drop. */
+/* Thread: consumer. The oldest item in place, NULL when empty; it stays queued until lt_queue_drop.
+ */
 const void *lt_queue_peek(struct lt_queue *q, size_t offset);
 /* Thread: consumer. Forgets the @n oldest items. */
 void lt_queue_drop(struct lt_queue *q, size_t n);

@@ -65,7 +65,8 @@ static size_t read_line(const char *path, char *to, size_t size)
 
 int lt_node_uid(uint8_t ret[16])
 {
-	static const char application[] = "ledgertap node uid 1"; /* never the machine id itself: machine-id(5) */
+	static const char application[] =
+		"ledgertap node uid 1"; /* never the machine id itself: machine-id(5) */
 	uint8_t digest[LT_SHA256_SIZE];
 	char id[256];
 	size_t n = read_line("/etc/machine-id", id, sizeof(id));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Built from libyaml's events rather than its documents: aliases (and with them "billion laughs") never expand. */
+/* Built from libyaml's events rather than its documents: aliases (and with them "billion laughs")
+ * never expand. */
 #include "userspace/base/yaml.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@ enum { FILE_MAX = 4 << 20, DEPTH_MAX = 64 };
 struct lt_yaml {
 	char name[256];
 	struct lt_yaml_node *root;
-	struct lt_yaml_node *nodes; /* all of them, for the end; linked by the hidden member below */
+	struct lt_yaml_node
+		*nodes; /* all of them, for the end; linked by the hidden member below */
 };
 
 /* Every node is allocated with this in front. */
@@ -145,7 +147,8 @@ static int member(struct build *b, struct lt_yaml_node *map, yaml_event_t *key, 
 	return 0;
 }
 
-static int map(struct build *b, const yaml_event_t *event, unsigned depth, struct lt_yaml_node **ret)
+static int map(struct build *b, const yaml_event_t *event, unsigned depth,
+	       struct lt_yaml_node **ret)
 {
 	struct owned *o = new_node(b, LT_YAML_MAP, event->start_mark.line);
 	struct lt_yaml_node **tail;
@@ -226,7 +229,8 @@ static int build_document(struct build *b)
 int lt_yaml_parse(struct lt_bytes text, const char *name, struct lt_yaml **ret,
 		  struct lt_problem *problem)
 {
-	lt_defer(lt_yaml_freep) struct lt_yaml *yaml = lt_calloc(1, sizeof(*yaml));
+	lt_defer(lt_yaml_freep)
+	struct lt_yaml *yaml = lt_calloc(1, sizeof(*yaml));
 	struct build b = {.yaml = yaml, .problem = problem};
 	int r;
 
@@ -251,8 +255,10 @@ int lt_yaml_parse(struct lt_bytes text, const char *name, struct lt_yaml **ret,
 
 int lt_yaml_load(const char *path, struct lt_yaml **ret, struct lt_problem *problem)
 {
-	lt_defer(lt_fclosep) FILE *file = fopen(path, "re");
-	lt_defer(lt_freep) uint8_t *text = NULL;
+	lt_defer(lt_fclosep)
+	FILE *file = fopen(path, "re");
+	lt_defer(lt_freep)
+	uint8_t *text = NULL;
 	size_t n;
 
 	if (!file)
@@ -263,7 +269,8 @@ int lt_yaml_load(const char *path, struct lt_yaml **ret, struct lt_problem *prob
 		return lt_problem_set(problem, -ENOMEM, path, 0, "out of memory");
 	n = fread(text, 1, FILE_MAX + 1, file);
 	if (ferror(file))
-		return lt_problem_set(problem, -EIO, path, 0, "cannot be read: %s", strerror(errno));
+		return lt_problem_set(problem, -EIO, path, 0, "cannot be read: %s",
+				      strerror(errno));
 	return lt_yaml_parse(lt_bytes(text, n), path, ret, problem);
 }
 
@@ -297,7 +304,7 @@ const struct lt_yaml_node *lt_yaml_get(const struct lt_yaml_node *map_node, cons
 {
 	if (!map_node || map_node->kind != LT_YAML_MAP)
 		return NULL;
-	lt_yaml_for_each(item, map_node) {
+	lt_yaml_for_each (item, map_node) {
 		if (item->key && strcmp(item->key, key) == 0)
 			return item;
 	}
@@ -313,8 +320,8 @@ int lt_yaml_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return lt_problem_set(problem, -EINVAL, yaml ? yaml->name : NULL, node ? node->line : 0, "%s",
-			      text);
+	return lt_problem_set(problem, -EINVAL, yaml ? yaml->name : NULL, node ? node->line : 0,
+			      "%s", text);
 }
 
 /* Edits that turn @a into @b (Levenshtein), for short words. */
@@ -348,8 +355,9 @@ int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *ma
 		       const char *const *known, struct lt_problem *problem)
 {
 	if (map_node && map_node->kind != LT_YAML_MAP)
-		return lt_yaml_problem(yaml, map_node, problem, "a map (key: value) is expected here");
-	lt_yaml_for_each(item, map_node) {
+		return lt_yaml_problem(yaml, map_node, problem,
+				       "a map (key: value) is expected here");
+	lt_yaml_for_each (item, map_node) {
 		const char *nearest = known[0];
 		size_t i = 0;
 
@@ -359,8 +367,9 @@ int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *ma
 			i++;
 		}
 		if (!known[i])
-			return lt_yaml_problem(yaml, item, problem, "unknown key '%s' (did you mean '%s'?)",
-					       item->key, nearest ? nearest : "");
+			return lt_yaml_problem(yaml, item, problem,
+					       "unknown key '%s' (did you mean '%s'?)", item->key,
+					       nearest ? nearest : "");
 	}
 	return 0;
 }

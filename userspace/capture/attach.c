@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Plan -> links. A file is named by /proc/self/fd/N of the descriptor that was examined, so what is attached is what was looked
- * at: mount namespaces, deleted and replaced files do not matter.
+ * Plan -> links. A file is named by /proc/self/fd/N of the descriptor that was examined, so what is
+ * attached is what was looked at: mount namespaces, deleted and replaced files do not matter.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #include "userspace/capture/internal.h"
 
 struct lt_attachment {
-	int multi[2];                               /* entry and return link, -1: none */
+	int multi[2];				   /* entry and return link, -1: none */
 	struct bpf_link *links[2 * LT_PROBES_MAX]; /* perf events */
 	size_t count;
 };
@@ -101,15 +101,16 @@ static int attach_multi(struct lt_capture *c, const char *path, const struct lt_
 	uint64_t offsets[LT_PROBES_MAX], cookies[LT_PROBES_MAX];
 	size_t count = 0;
 
-	/* The return link first: a call that enters in between has no entry and is left out, not half seen. */
+	/* The return link first: a call that enters in between has no entry and is left out, not
+	 * half seen. */
 	for (unsigned i = 0; i < plan->count; i++) {
 		if (!lt_hook_returns(plan->probes[i].hook))
 			continue;
 		offsets[count] = plan->probes[i].offset;
 		cookies[count++] = plan->probes[i].hook;
 	}
-	a->multi[1] = lt_uprobe_multi_link(bpf_program__fd(return_program(c)), path, offsets, cookies,
-					   count, true);
+	a->multi[1] = lt_uprobe_multi_link(bpf_program__fd(return_program(c)), path, offsets,
+					   cookies, count, true);
 	if (a->multi[1] < 0)
 		return a->multi[1];
 	for (count = 0; count < plan->count; count++) {
@@ -153,7 +154,8 @@ static int attach_perf(struct lt_capture *c, const char *path, const struct lt_p
 int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *plan,
 		      struct lt_attachment **ret)
 {
-	lt_defer(lt_attachment_freep) struct lt_attachment *a = lt_calloc(1, sizeof(*a));
+	lt_defer(lt_attachment_freep)
+	struct lt_attachment *a = lt_calloc(1, sizeof(*a));
 	char path[32];
 	int r;
 

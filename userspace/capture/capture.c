@@ -55,7 +55,8 @@ static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_eve
 	struct lt_chunk chunk = {
 		.conn = &e->conn,
 		.library = e->library,
-		.source = e->library == LT_LIBRARY_BORINGSSL ? LT_SOURCE_BORINGSSL : LT_SOURCE_OPENSSL,
+		.source = e->library == LT_LIBRARY_BORINGSSL ? LT_SOURCE_BORINGSSL
+							     : LT_SOURCE_OPENSSL,
 		.dir = e->dir == LT_DIR_READ ? LT_DIR_READ : LT_DIR_WRITE,
 		.ts_ns = e->conn.head.ts_ns,
 		.position = e->position,
@@ -80,7 +81,8 @@ static int on_event(void *arg, void *data, size_t size)
 	}
 	switch ((enum lt_event_type)head->type) {
 	case LT_EVENT_DATA:
-		if (((const struct lt_event_data *)data)->len <= size - sizeof(struct lt_event_data))
+		if (((const struct lt_event_data *)data)->len <=
+		    size - sizeof(struct lt_event_data))
 			hand_on_data(sink, data);
 		else
 			lt_counter_add(LT_C_EVENTS_BAD, 1);
@@ -118,21 +120,25 @@ static int check_features(const struct lt_features *f, enum lt_attach_way way,
 			  struct lt_problem *problem)
 {
 	if (!f->btf)
-		return lt_problem_set(problem, -EOPNOTSUPP, NULL, 0,
-				      "kernel %s has no BTF (/sys/kernel/btf/vmlinux): ledgertap needs "
-				      "5.8 or later built with CONFIG_DEBUG_INFO_BTF",
-				      f->release);
+		return lt_problem_set(
+			problem, -EOPNOTSUPP, NULL, 0,
+			"kernel %s has no BTF (/sys/kernel/btf/vmlinux): ledgertap needs "
+			"5.8 or later built with CONFIG_DEBUG_INFO_BTF",
+			f->release);
 	if (!f->bpf)
-		return lt_problem_set(problem, f->bpf_error, NULL, 0,
-				      "the kernel refuses BPF programs (%s): run as root, or with CAP_BPF, "
-				      "CAP_PERFMON and CAP_SYS_PTRACE",
-				      strerror(-f->bpf_error));
+		return lt_problem_set(
+			problem, f->bpf_error, NULL, 0,
+			"the kernel refuses BPF programs (%s): run as root, or with CAP_BPF, "
+			"CAP_PERFMON and CAP_SYS_PTRACE",
+			strerror(-f->bpf_error));
 	if (way == LT_ATTACH_MULTI && !f->uprobe_multi)
 		return lt_problem_set(problem, -EOPNOTSUPP, NULL, 0,
-				      "kernel %s has no uprobe_multi links: use --attach auto", f->release);
+				      "kernel %s has no uprobe_multi links: use --attach auto",
+				      f->release);
 	if (way == LT_ATTACH_COOKIE && !f->attach_cookie)
 		return lt_problem_set(problem, -EOPNOTSUPP, NULL, 0,
-				      "kernel %s has no attach cookies: use --attach auto", f->release);
+				      "kernel %s has no attach cookies: use --attach auto",
+				      f->release);
 	return 0;
 }
 
@@ -146,9 +152,11 @@ static void choose_programs(struct lt_capture *c)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, c->skeleton->obj) {
+	bpf_object__for_each_program(program, c->skeleton->obj)
+	{
 		const char *name = bpf_program__name(program);
-		bool uprobe = strncmp(name, "lt_ssl_", 7) == 0 || strncmp(name, "lt_floor_", 9) == 0;
+		bool uprobe = strncmp(name, "lt_ssl_", 7) == 0 ||
+			      strncmp(name, "lt_floor_", 9) == 0;
 		bool fallback = strncmp(name, "lt_ssl_enter_", 13) == 0;
 		bool load = !fallback && program != unused_return(c);
 
@@ -179,15 +187,16 @@ static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring
 	if (r == 0)
 		r = lt_capture_bpf__load(c->skeleton);
 	if (r < 0)
-		return lt_problem_set(problem, r, NULL, 0,
-				      "the kernel (%s) does not load ledgertap's BPF programs: %s; please report "
-				      "it with the output of 'ledgertap doctor'",
-				      f->release, strerror(-r));
+		return lt_problem_set(
+			problem, r, NULL, 0,
+			"the kernel (%s) does not load ledgertap's BPF programs: %s; please report "
+			"it with the output of 'ledgertap doctor'",
+			f->release, strerror(-r));
 	c->verdicts = (uint64_t *)c->skeleton->bss->lt_verdicts;
 	r = lt_capture_bpf__attach(c->skeleton);
 	if (r < 0)
-		return lt_problem_set(problem, r, NULL, 0, "cannot attach to the process tracepoints: %s",
-				      strerror(-r));
+		return lt_problem_set(problem, r, NULL, 0,
+				      "cannot attach to the process tracepoints: %s", strerror(-r));
 	c->ring = ring_buffer__new(bpf_map__fd(c->skeleton->maps.events), on_event, c, NULL);
 	if (!c->ring)
 		return lt_problem_set(problem, -errno, NULL, 0, "cannot map the ring buffer: %s",
@@ -198,7 +207,8 @@ static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring
 int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 		    struct lt_problem *problem)
 {
-	lt_defer(lt_capture_freep) struct lt_capture *c = lt_calloc(1, sizeof(*c));
+	lt_defer(lt_capture_freep)
+	struct lt_capture *c = lt_calloc(1, sizeof(*c));
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct lt_features features;
 	int r;
@@ -206,7 +216,8 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	if (!c)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
 	libbpf_set_print(quiet);
-	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not needed. */
+	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not
+	 * needed. */
 	lt_ignore(setrlimit(RLIMIT_MEMLOCK, &unlimited));
 	lt_features_probe(&features);
 	r = check_features(&features, opts->way, problem);
@@ -265,12 +276,14 @@ void lt_capture_read_counters(struct lt_capture *c)
 		[LT_KC_SHORT_READS] = LT_C_KERNEL_SHORT_READS,
 	};
 	int cpus = libbpf_num_possible_cpus();
-	lt_defer(lt_freep) uint64_t *values = cpus > 0 ? lt_calloc((size_t)cpus, sizeof(*values)) : NULL;
+	lt_defer(lt_freep)
+	uint64_t *values = cpus > 0 ? lt_calloc((size_t)cpus, sizeof(*values)) : NULL;
 
 	for (uint32_t which = 0; values && which < LT_KC_COUNT; which++) {
 		uint64_t sum = 0;
 
-		if (bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.counters), &which, values) < 0)
+		if (bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.counters), &which, values) <
+		    0)
 			continue;
 		for (int cpu = 0; cpu < cpus; cpu++)
 			sum += values[cpu];

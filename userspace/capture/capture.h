@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernel -> chunks: loads the BPF programs, attaches them, drains the ring buffer. With attach.c and features.c the only
- * libbpf user.
+ * Kernel -> chunks: loads the BPF programs, attaches them, drains the ring buffer. With attach.c
+ * and features.c the only libbpf user.
  */
 #pragma once
 
@@ -31,8 +31,8 @@ struct lt_capture;
 struct lt_attachment;
 
 /*
- * Needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN below 6.6). @problem says what is missing and what to do.
- * The caller ends *ret with lt_capture_free.
+ * Needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN below 6.6). @problem says what is missing and what
+ * to do. The caller ends *ret with lt_capture_free.
  */
 LT_MUST_CHECK int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 				  struct lt_problem *problem);
@@ -41,14 +41,15 @@ struct lt_capture *lt_capture_free(struct lt_capture *c);
 LT_DEFINE_FREEP(lt_capture_free, struct lt_capture)
 
 /*
- * Attaches @plan to the file behind @fd (stays the caller's), for all processes. Any thread. -EPERM, -EACCES: privilege; else as the
- * kernel says.
+ * Attaches @plan to the file behind @fd (stays the caller's), for all processes. Any thread.
+ * -EPERM, -EACCES: privilege; else as the kernel says.
  */
 LT_MUST_CHECK int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *plan,
 				    struct lt_attachment **ret);
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a);
 
-/* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is there. Events, or -errno. */
+/* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is
+ * there. Events, or -errno. */
 LT_MUST_CHECK int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink,
 				  int timeout_ms);
 /* Thread: drain. A plain store into the kernel's verdict table. */

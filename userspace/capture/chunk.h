@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What capture emits: pieces of plaintext with their connection and position, and what happened to processes. */
+/* What capture emits: pieces of plaintext with their connection and position, and what happened to
+ * processes. */
 #pragma once
 
 #include "bpf/events.h"
@@ -14,7 +15,8 @@ struct lt_conn_key {
 /* Where a record's bytes were captured; the name of it in records. */
 enum lt_source { LT_SOURCE_OPENSSL, LT_SOURCE_BORINGSSL, LT_SOURCE_REPLAY };
 
-/* Facts of a connection, as the kernel stamped them. Owned by the stream table, borrowed by all after it. */
+/* Facts of a connection, as the kernel stamped them. Owned by the stream table, borrowed by all
+ * after it. */
 struct lt_conn {
 	struct lt_conn_key key;
 	uint64_t process_start_ns; /* boot time */
@@ -24,7 +26,7 @@ struct lt_conn {
 	enum lt_library library;
 	enum lt_source source;
 	char server_name[LT_NAME_SIZE]; /* SNI, "" when not seen */
-	uint16_t peer_family;           /* 0 when not seen */
+	uint16_t peer_family;		/* 0 when not seen */
 	uint16_t peer_port;
 	uint8_t peer_address[16];
 	uint64_t socket_cookie; /* 0 when not seen */

@@ -39,17 +39,21 @@ static int load_tiny(int helper, unsigned attach_type)
 
 static bool loads(int helper)
 {
-	lt_defer(lt_closep) int fd = load_tiny(helper, 0);
+	lt_defer(lt_closep)
+	int fd = load_tiny(helper, 0);
 
-	/* A kernel that knows the helper may still refuse its arguments, but not as unknown (-EINVAL). */
+	/* A kernel that knows the helper may still refuse its arguments, but not as unknown
+	 * (-EINVAL). */
 	return fd >= 0 || fd == -EACCES;
 }
 
 /* Links a program that does nothing to a place in our own binary. */
 static bool multi_works(void)
 {
-	lt_defer(lt_closep) int prog = load_tiny(0, LT_BPF_TRACE_UPROBE_MULTI);
-	lt_defer(lt_closep) int link = -1;
+	lt_defer(lt_closep)
+	int prog = load_tiny(0, LT_BPF_TRACE_UPROBE_MULTI);
+	lt_defer(lt_closep)
+	int link = -1;
 	uint64_t offset = 0, cookie = 1; /* the ELF header: never executed */
 
 	if (prog < 0)

@@ -12,6 +12,6 @@ struct lt_capture {
 	uint64_t *verdicts; /* the kernel's table, memory mapped */
 	enum lt_attach_way way;
 	bool floor;
-	bool old; /* without bpf_loop */
+	bool old;			    /* without bpf_loop */
 	const struct lt_capture_sink *sink; /* of the poll in progress */
 };

@@ -58,7 +58,8 @@ static int open_cpu(struct lt_map_watch *w, int cpu, struct cpu *ret)
 	ret->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (ret->fd < 0)
 		return -errno;
-	page = mmap(NULL, w->page_size + w->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ret->fd, 0);
+	page = mmap(NULL, w->page_size + w->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ret->fd,
+		    0);
 	if (page == MAP_FAILED)
 		return -errno;
 	ret->page = page;
@@ -68,7 +69,8 @@ static int open_cpu(struct lt_map_watch *w, int cpu, struct cpu *ret)
 
 int lt_map_watch_open(struct lt_map_watch **ret)
 {
-	lt_defer(lt_map_watch_freep) struct lt_map_watch *w = lt_calloc(1, sizeof(*w));
+	lt_defer(lt_map_watch_freep)
+	struct lt_map_watch *w = lt_calloc(1, sizeof(*w));
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	int r;
 
@@ -112,7 +114,8 @@ struct lt_map_watch *lt_map_watch_free(struct lt_map_watch *w)
 }
 
 /* Copies @n bytes at ring position @at, which may wrap. */
-static void copy_out(const struct lt_map_watch *w, const struct cpu *cpu, uint64_t at, void *to, size_t n)
+static void copy_out(const struct lt_map_watch *w, const struct cpu *cpu, uint64_t at, void *to,
+		     size_t n)
 {
 	size_t offset = at & (w->ring_bytes - 1);
 	size_t first = n < w->ring_bytes - offset ? n : w->ring_bytes - offset;
@@ -136,7 +139,8 @@ static int drain_cpu(struct lt_map_watch *w, struct cpu *cpu,
 			break; /* cannot be: the kernel wrote it */
 		if (record.header.type == PERF_RECORD_LOST)
 			lt_counter_add(LT_C_MAP_EVENTS_LOST, 1);
-		if (record.header.type == PERF_RECORD_MMAP2 && record.header.size >= sizeof(record)) {
+		if (record.header.type == PERF_RECORD_MMAP2 &&
+		    record.header.size >= sizeof(record)) {
 			copy_out(w, cpu, tail, &record, sizeof(record));
 			each(arg, &(struct lt_mapping){
 					  .pid = record.pid,

@@ -40,7 +40,7 @@ struct agent {
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
 	uint64_t dropped; /* records dropped when it was last said */
-	uint64_t lost;    /* kernel events lost when it was last said */
+	uint64_t lost;	  /* kernel events lost when it was last said */
 	bool debug;
 };
 
@@ -56,12 +56,15 @@ static void usage(FILE *out)
 {
 	fprintf(out,
 		"usage: ledgertap agent [OPTIONS]\n\n"
-		"Captures the LLM API calls of every process on this host (OpenSSL, HTTP/1.1) and keeps one\n"
+		"Captures the LLM API calls of every process on this host (OpenSSL, HTTP/1.1) and "
+		"keeps one\n"
 		"record of each in the ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
-		"  --attach WAY      auto, multi, cookie or plain: how probes are attached (default auto)\n"
-		"  --debug           log every file that is attached, and the counters each minute\n"
+		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
+		"(default auto)\n"
+		"  --debug           log every file that is attached, and the counters each "
+		"minute\n"
 		"  --help\n");
 }
 
@@ -70,7 +73,8 @@ static void notify(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	lt_defer(lt_closep) int fd = -1;
+	lt_defer(lt_closep)
+	int fd = -1;
 	size_t n = path ? strlen(path) : 0;
 
 	if (n == 0 || n >= sizeof(address.sun_path))
@@ -123,9 +127,10 @@ static void on_writer(void *arg, int error, const char *text)
 {
 	(void)arg;
 	if (error < 0)
-		lt_log_error("the ledger cannot be written (%s); records are kept in memory and tried "
-			     "again: free space or mend the state directory",
-			     text);
+		lt_log_error(
+			"the ledger cannot be written (%s); records are kept in memory and tried "
+			"again: free space or mend the state directory",
+			text);
 	else
 		lt_log_info("the ledger can be written again");
 }
@@ -152,7 +157,8 @@ static int open_ledger(struct agent *a)
 
 static int open_capture(struct agent *a)
 {
-	struct lt_capture_opts opts = {.ring_bytes = (uint32_t)a->config->ring_bytes, .way = a->way};
+	struct lt_capture_opts opts = {.ring_bytes = (uint32_t)a->config->ring_bytes,
+				       .way = a->way};
 	struct lt_problem problem = {0};
 	int r;
 
@@ -195,7 +201,8 @@ static int start(struct agent *a)
 		r = open_capture(a);
 	if (r < 0)
 		return r;
-	/* Events of what begins from now on are in the ring already; what runs is read from /proc. */
+	/* Events of what begins from now on are in the ring already; what runs is read from /proc.
+	 */
 	processes = lt_pipeline_scan_processes(a->pipeline);
 	if (processes < 0)
 		lt_log_warn("cannot read /proc: %s", strerror(-processes));
@@ -225,9 +232,10 @@ static void say_losses(struct agent *a)
 		lt_log_error("%llu records lost because the ledger did not keep up",
 			     (unsigned long long)(dropped - a->dropped));
 	if (lost > a->lost)
-		lt_log_warn("%llu events lost in the kernel (ring full): their calls say lost_bytes; "
-			    "a larger capture.ring_size in the config avoids it",
-			    (unsigned long long)(lost - a->lost));
+		lt_log_warn(
+			"%llu events lost in the kernel (ring full): their calls say lost_bytes; "
+			"a larger capture.ring_size in the config avoids it",
+			(unsigned long long)(lost - a->lost));
 	a->dropped = dropped;
 	a->lost = lost;
 }
@@ -286,9 +294,12 @@ static void stop(struct agent *a)
 static int parse_options(int argc, char **argv, struct agent *a)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},  {"state-dir", required_argument, NULL, 's'},
-		{"attach", required_argument, NULL, 'a'},  {"debug", no_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},          {0},
+		{"config", required_argument, NULL, 'c'},
+		{"state-dir", required_argument, NULL, 's'},
+		{"attach", required_argument, NULL, 'a'},
+		{"debug", no_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int c;
 
@@ -304,7 +315,8 @@ static int parse_options(int argc, char **argv, struct agent *a)
 			return -ECANCELED;
 		} else if (c != 'a' || lt_attach_way_parse(optarg, &a->way) < 0) {
 			if (c == 'a')
-				fprintf(stderr, "ledgertap agent: --attach takes auto, multi, cookie or plain\n");
+				fprintf(stderr, "ledgertap agent: --attach takes auto, multi, "
+						"cookie or plain\n");
 			usage(stderr);
 			return -EINVAL;
 		}

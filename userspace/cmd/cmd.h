@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands of the one binary. Each gets its own argv (argv[0] is its name) and returns an exit code. */
+/* The commands of the one binary. Each gets its own argv (argv[0] is its name) and returns an exit
+ * code. */
 #pragma once
 
 enum lt_exit {

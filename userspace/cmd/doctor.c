@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What this host allows and what would be attached: read-only, beside a running agent or without one. */
+/* What this host allows and what would be attached: read-only, beside a running agent or without
+ * one. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +14,13 @@
 #include "userspace/discover/scout.h"
 #include "userspace/price/book.h"
 
-enum { CAP_SYS_PTRACE_ = 19, CAP_SYS_ADMIN_ = 21, CAP_PERFMON_ = 38, CAP_BPF_ = 39, CAP_CHECKPOINT_RESTORE_ = 40 };
+enum {
+	CAP_SYS_PTRACE_ = 19,
+	CAP_SYS_ADMIN_ = 21,
+	CAP_PERFMON_ = 38,
+	CAP_BPF_ = 39,
+	CAP_CHECKPOINT_RESTORE_ = 40
+};
 
 struct doctor {
 	unsigned problems;
@@ -22,10 +29,12 @@ struct doctor {
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: ledgertap doctor [--config FILE]\n\n"
-		     "Shows what the kernel and the privileges allow, which files with TLS functions the running\n"
-		     "processes have mapped, and whether config, catalog and price book are sound.\n"
-		     "Exit code 1 when something keeps the agent from working.\n");
+	fprintf(out,
+		"usage: ledgertap doctor [--config FILE]\n\n"
+		"Shows what the kernel and the privileges allow, which files with TLS functions "
+		"the running\n"
+		"processes have mapped, and whether config, catalog and price book are sound.\n"
+		"Exit code 1 when something keeps the agent from working.\n");
 }
 
 static void line(struct doctor *d, bool good, const char *what, const char *advice)
@@ -39,7 +48,8 @@ static void line(struct doctor *d, bool good, const char *what, const char *advi
 /* Good to have, and works without. */
 static void extra(bool there, const char *what, const char *without)
 {
-	printf("  %-4s %s%s%s\n", there ? "ok" : "-", what, there ? "" : ": ", there ? "" : without);
+	printf("  %-4s %s%s%s\n", there ? "ok" : "-", what, there ? "" : ": ",
+	       there ? "" : without);
 }
 
 static void kernel(struct doctor *d)
@@ -48,14 +58,18 @@ static void kernel(struct doctor *d)
 
 	lt_features_probe(&f);
 	printf("kernel %s\n", f.release);
-	line(d, f.btf, "BTF (/sys/kernel/btf/vmlinux)", "needs 5.8 or later with CONFIG_DEBUG_INFO_BTF");
+	line(d, f.btf, "BTF (/sys/kernel/btf/vmlinux)",
+	     "needs 5.8 or later with CONFIG_DEBUG_INFO_BTF");
 	line(d, f.bpf, "BPF programs load", f.bpf ? "" : strerror(-f.bpf_error));
-	extra(f.uprobe_multi, "uprobe_multi links (6.6)", "perf events instead, detaching takes longer");
+	extra(f.uprobe_multi, "uprobe_multi links (6.6)",
+	      "perf events instead, detaching takes longer");
 	extra(f.attach_cookie, "attach cookies (5.15)", "one program for each function instead");
 	extra(f.bpf_loop, "bpf_loop (5.17)", "one TLS call is copied up to 512 KiB");
 	extra(f.preempt_guard, "preemption guard (6.10)", "not needed before 6.13");
-	extra(f.mmap_events, "notices of new mappings (perf)", "new libraries are found by the sweep alone");
-	line(d, f.map_files, "/proc/PID/map_files opens", "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN");
+	extra(f.mmap_events, "notices of new mappings (perf)",
+	      "new libraries are found by the sweep alone");
+	line(d, f.map_files, "/proc/PID/map_files opens",
+	     "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN");
 }
 
 static bool has_capability(uint64_t set, int number)
@@ -65,18 +79,23 @@ static bool has_capability(uint64_t set, int number)
 
 static void capabilities(void)
 {
-	lt_defer(lt_fclosep) FILE *status = fopen("/proc/self/status", "re");
+	lt_defer(lt_fclosep)
+	FILE *status = fopen("/proc/self/status", "re");
 	uint64_t set = 0;
 	char text[256];
 
 	while (status && fgets(text, sizeof(text), status)) {
 		if (strncmp(text, "CapEff:\t", 8) == 0)
-			lt_ignore(lt_parse_hex_u64(lt_bytes(text + 8, strcspn(text + 8, "\n")), &set));
+			lt_ignore(lt_parse_hex_u64(lt_bytes(text + 8, strcspn(text + 8, "\n")),
+						   &set));
 	}
 	printf("capabilities\n");
-	extra(has_capability(set, CAP_BPF_) || has_capability(set, CAP_SYS_ADMIN_), "CAP_BPF", "needed to load programs");
-	extra(has_capability(set, CAP_PERFMON_) || has_capability(set, CAP_SYS_ADMIN_), "CAP_PERFMON", "needed to load tracing programs");
-	extra(has_capability(set, CAP_SYS_PTRACE_), "CAP_SYS_PTRACE", "needed to look into other processes' files");
+	extra(has_capability(set, CAP_BPF_) || has_capability(set, CAP_SYS_ADMIN_), "CAP_BPF",
+	      "needed to load programs");
+	extra(has_capability(set, CAP_PERFMON_) || has_capability(set, CAP_SYS_ADMIN_),
+	      "CAP_PERFMON", "needed to load tracing programs");
+	extra(has_capability(set, CAP_SYS_PTRACE_), "CAP_SYS_PTRACE",
+	      "needed to look into other processes' files");
 	extra(has_capability(set, CAP_CHECKPOINT_RESTORE_) || has_capability(set, CAP_SYS_ADMIN_),
 	      "CAP_CHECKPOINT_RESTORE", "needed to open /proc/PID/map_files");
 }
@@ -104,14 +123,18 @@ static void files(struct doctor *d)
 	if (r < 0)
 		line(d, false, "processes", strerror(-r));
 	else if (d->files == 0)
-		printf("  none: no running process uses a TLS library that ledgertap knows (OpenSSL with symbols)\n");
+		printf("  none: no running process uses a TLS library that ledgertap knows "
+		       "(OpenSSL with symbols)\n");
 }
 
 static void data(struct doctor *d, const char *config_path)
 {
-	lt_defer(lt_config_freep) struct lt_config *config = NULL;
-	lt_defer(lt_catalog_freep) struct lt_catalog *catalog = NULL;
-	lt_defer(lt_book_freep) struct lt_book *book = NULL;
+	lt_defer(lt_config_freep)
+	struct lt_config *config = NULL;
+	lt_defer(lt_catalog_freep)
+	struct lt_catalog *catalog = NULL;
+	lt_defer(lt_book_freep)
+	struct lt_book *book = NULL;
 	struct lt_problem problem = {0};
 	char text[1024];
 	size_t providers, apis;
@@ -126,15 +149,16 @@ static void data(struct doctor *d, const char *config_path)
 		line(d, false, "provider catalog", lt_problem_format(&problem, text, sizeof(text)));
 	} else {
 		lt_catalog_size(catalog, &providers, &apis);
-		snprintf(text, sizeof(text), "provider catalog: %zu providers, %zu metered APIs, %zu hosts by config",
+		snprintf(text, sizeof(text),
+			 "provider catalog: %zu providers, %zu metered APIs, %zu hosts by config",
 			 providers, apis, config->host_count);
 		line(d, true, text, "");
 	}
 	if (lt_book_load(config->price_book, config->price_overlay, &book, &problem) < 0) {
 		line(d, false, "price book", lt_problem_format(&problem, text, sizeof(text)));
 	} else {
-		snprintf(text, sizeof(text), "price book %s from %s: %zu models", lt_book_version(book),
-			 lt_book_source(book), lt_book_size(book));
+		snprintf(text, sizeof(text), "price book %s from %s: %zu models",
+			 lt_book_version(book), lt_book_source(book), lt_book_size(book));
 		line(d, true, text, "");
 	}
 }

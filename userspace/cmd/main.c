@@ -15,7 +15,8 @@ static const struct command {
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
-	{"doctor", lt_cmd_doctor, "what this host and kernel allow, what is attached and what is not"},
+	{"doctor", lt_cmd_doctor,
+	 "what this host and kernel allow, what is attached and what is not"},
 	{"version", lt_cmd_version, "print the version"},
 };
 
@@ -25,8 +26,9 @@ static void usage(FILE *out)
 		     "usage: ledgertap COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < LT_COUNT(commands); i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\n'ledgertap COMMAND --help' tells the options of a command.\n"
-		     "Exit codes: 0 fine, 1 failed (stderr says what and what to do), 2 wrong usage.\n");
+	fprintf(out,
+		"\n'ledgertap COMMAND --help' tells the options of a command.\n"
+		"Exit codes: 0 fine, 1 failed (stderr says what and what to do), 2 wrong usage.\n");
 }
 
 int lt_cmd_version(int argc, char **argv)
@@ -58,6 +60,7 @@ int main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "ledgertap: there is no command '%s'; 'ledgertap --help' lists them\n", name);
+	fprintf(stderr, "ledgertap: there is no command '%s'; 'ledgertap --help' lists them\n",
+		name);
 	return LT_EXIT_USAGE;
 }

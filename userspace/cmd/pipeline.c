@@ -52,8 +52,8 @@ static int make_catalog(struct lt_pipeline *p, struct lt_problem *problem)
 
 	r = lt_catalog_load(config->providers_dir, &p->catalog, problem);
 	for (size_t i = 0; r == 0 && i < config->host_count; i++)
-		r = lt_catalog_add_host(p->catalog, config->hosts[i].host, config->hosts[i].provider,
-					config->hosts[i].name, problem);
+		r = lt_catalog_add_host(p->catalog, config->hosts[i].host,
+					config->hosts[i].provider, config->hosts[i].name, problem);
 	return r;
 }
 
@@ -99,7 +99,8 @@ static int make_road(struct lt_pipeline *p)
 int lt_pipeline_new(const struct lt_pipeline_opts *opts, struct lt_pipeline **ret,
 		    struct lt_problem *problem)
 {
-	lt_defer(lt_pipeline_freep) struct lt_pipeline *p = lt_calloc(1, sizeof(*p));
+	lt_defer(lt_pipeline_freep)
+	struct lt_pipeline *p = lt_calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
@@ -130,7 +131,8 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 {
 	if (!p)
 		return NULL;
-	/* From the front to the back: closing the streams ends exchanges, which still become records. */
+	/* From the front to the back: closing the streams ends exchanges, which still become
+	 * records. */
 	p->stream = lt_stream_free(p->stream);
 	p->sessions = lt_sessions_free(p->sessions);
 	p->decoder = lt_decoder_free(p->decoder);
@@ -143,8 +145,8 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 }
 
 /*
- * A process may be gone when its call ends: its environment and executable are read while it surely lives, at the first sign of a
- * connection (the kernel side wakes us for that).
+ * A process may be gone when its call ends: its environment and executable are read while it surely
+ * lives, at the first sign of a connection (the kernel side wakes us for that).
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The main road in one screen: chunks -> stream -> session -> decoder -> attribute -> price -> record.
- * The same for live traffic and for replay. Thread: drain.
+ * The main road in one screen: chunks -> stream -> session -> decoder -> attribute -> price ->
+ * record. The same for live traffic and for replay. Thread: drain.
  */
 #pragma once
 
@@ -13,10 +13,10 @@
 struct lt_pipeline;
 
 struct lt_pipeline_opts {
-	const struct lt_config *config;   /* borrowed; lives longer than the pipeline */
+	const struct lt_config *config; /* borrowed; lives longer than the pipeline */
 	uint8_t fingerprint_key[32];
-	const char *proc;                 /* NULL: "/proc"; replay gives "" = no processes to look up */
-	struct lt_verdict_sink verdicts;  /* set may be NULL */
+	const char *proc; /* NULL: "/proc"; replay gives "" = no processes to look up */
+	struct lt_verdict_sink verdicts; /* set may be NULL */
 	/* Told of every record. @record is borrowed and may be changed (source_file). */
 	void (*record)(void *arg, struct lt_record *record);
 	void *arg;

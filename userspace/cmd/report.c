@@ -99,6 +99,7 @@ static void add_group(struct lt_group *to, const struct lt_group *from)
 	add_count(&to->cache_read, from->cache_read);
 	add_count(&to->cache_write, from->cache_write);
 	add_count(&to->reasoning, from->reasoning);
+	to->cost_known |= from->cost_known;
 	to->cost += from->cost;
 }
 
@@ -109,6 +110,8 @@ static void note_lack(struct report *p, enum lack lack, const struct lt_group *g
 	add_group(&p->lack[lack], g);
 	if (currency[0] && strcmp(currency, g->currency) != 0)
 		p->lack_mixed[lack] = true;
+	if (p->lack_mixed[lack])
+		p->lack[lack].cost_known = false;
 	lt_ignore(
 		lt_bytes_copy(currency, sizeof(p->lack_currency[lack]), lt_bytes_str(g->currency)));
 	p->lack[lack].currency = currency;
@@ -153,7 +156,7 @@ static int table_row(struct report *p, const struct lt_group *g, const char *tit
 	n[REASONING] = count_text(g->reasoning, text[REASONING]);
 	n[UNPRICED] = lt_human_number(g->unpriced, text[UNPRICED]);
 	n[NO_USAGE] = lt_human_number(g->no_usage, text[NO_USAGE]);
-	n[COST] = lt_human_money(g->cost, g->currency, text[COST]);
+	n[COST] = g->cost_known ? lt_human_money(g->cost, g->currency, text[COST]) : "-";
 	for (size_t i = 0; i < p->count + NUMBERS; i++)
 		styles[i] = style;
 	if (!title && g->errors > 0)
@@ -185,12 +188,11 @@ static void print_lacks(struct report *p)
 	putchar('\n');
 	for (int i = 0; i < LACK_COUNT; i++) {
 		const struct lt_group *g = &p->lack[i];
-		bool has_money = g->cost != 0 && !p->lack_mixed[i];
 
 		printf("%-13s %s calls, %s tokens in, %s out%s%s: %s\n", lacks[i].name,
 		       lt_human_number(g->calls, calls), lt_human_number(g->input.n, in),
-		       lt_human_number(g->output.n, out), has_money ? ", " : "",
-		       has_money ? lt_human_money(g->cost, g->currency, money) : "",
+		       lt_human_number(g->output.n, out), g->cost_known ? ", " : "",
+		       g->cost_known ? lt_human_money(g->cost, g->currency, money) : "",
 		       lacks[i].meaning);
 	}
 }
@@ -258,7 +260,7 @@ static void json_numbers(struct report *p, const struct lt_group *g)
 	json_count(p, "unpriced_calls", (struct lt_count){g->unpriced, true});
 	json_count(p, "no_usage_calls", (struct lt_count){g->no_usage, true});
 	lt_json_key(w, "cost");
-	lt_json_string(w, lt_money_format(g->cost, money));
+	lt_json_string(w, g->cost_known ? lt_money_format(g->cost, money) : NULL);
 	lt_json_key(w, "currency");
 	lt_json_string(w, g->currency && g->currency[0] ? g->currency : NULL);
 }
@@ -320,8 +322,8 @@ static int print_json(struct report *p)
 		json_count(p, "input_tokens", (struct lt_count){p->lack[i].input.n, true});
 		json_count(p, "output_tokens", (struct lt_count){p->lack[i].output.n, true});
 		lt_json_key(w, "cost");
-		lt_json_string(w,
-			       p->lack_mixed[i] ? NULL : lt_money_format(p->lack[i].cost, money));
+		lt_json_string(w, p->lack[i].cost_known ? lt_money_format(p->lack[i].cost, money)
+							: NULL);
 		lt_json_end_object(w);
 	}
 	lt_json_end_object(w);
@@ -339,7 +341,7 @@ static void csv_number(bool known, uint64_t n)
 		putchar(',');
 }
 
-static int csv_line(struct report *p, const struct lt_group *g, const char *row, bool mixed)
+static int csv_line(struct report *p, const struct lt_group *g, const char *row)
 {
 	char money[LT_MONEY_TEXT];
 
@@ -357,23 +359,20 @@ static int csv_line(struct report *p, const struct lt_group *g, const char *row,
 	csv_number(g->reasoning.known, g->reasoning.n);
 	csv_number(true, g->unpriced);
 	csv_number(true, g->no_usage);
-	if (!mixed)
-		printf(",%s,", lt_money_format(g->cost, money));
-	else
-		fputs(",,", stdout);
-	lt_csv_field(stdout, mixed ? NULL : g->currency);
+	printf(",%s,", g->cost_known ? lt_money_format(g->cost, money) : "");
+	lt_csv_field(stdout, g->currency);
 	fputs("\r\n", stdout);
 	return lt_ledger_args_output();
 }
 
 static int csv_group(void *arg, const struct lt_group *g)
 {
-	return csv_line(arg, g, "group", false);
+	return csv_line(arg, g, "group");
 }
 
 static int csv_total(void *arg, const struct lt_group *g)
 {
-	return csv_line(arg, g, "total", false);
+	return csv_line(arg, g, "total");
 }
 
 /* The first column tells the kinds of lines apart: group, total, unattributed, unpriced, no_usage.
@@ -392,7 +391,7 @@ static int print_csv(struct report *p)
 	if (r == 0)
 		r = lt_query_groups(p->ledger, &p->args.filter, NULL, 0, csv_total, p);
 	for (int i = 0; r == 0 && i < LACK_COUNT; i++)
-		r = csv_line(p, &p->lack[i], lacks[i].key, p->lack_mixed[i]);
+		r = csv_line(p, &p->lack[i], lacks[i].key);
 	return r;
 }
 

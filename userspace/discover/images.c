@@ -16,7 +16,7 @@ struct sight {
 struct attached {
 	struct lt_image_id id;
 	struct lt_attachment *attachment; /* NULL: free slot */
-	uint64_t seen_device;             /* under which it was found */
+	uint64_t seen_device;		  /* under which it was found */
 	uint64_t used_ns;
 };
 
@@ -28,7 +28,8 @@ struct lt_images {
 
 int lt_images_new(struct lt_images **ret)
 {
-	lt_defer(lt_images_freep) struct lt_images *t = lt_calloc(1, sizeof(*t));
+	lt_defer(lt_images_freep)
+	struct lt_images *t = lt_calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
@@ -113,7 +114,8 @@ void lt_images_forget_sights(struct lt_images *t)
 
 static bool same_file(const struct lt_image_id *a, const struct lt_image_id *b)
 {
-	/* The lower file itself and its sight through an overlay are the same inode: one side without device is enough. */
+	/* The lower file itself and its sight through an overlay are the same inode: one side
+	 * without device is enough. */
 	if (a->device != 0 && b->device != 0 && a->device != b->device)
 		return false;
 	return a->inode == b->inode && a->size == b->size && a->build_id_n == b->build_id_n &&

@@ -2,9 +2,11 @@
 /*
  * Which files were examined and which are attached. Two questions, two tables:
  *
- * - "seen": (device, inode) as a mapping shows them. Most mappings end here, without opening anything.
- * - "attached": the real file. A uprobe belongs to the real inode below an overlay mount, where st_ino is the same in every
- *   container but st_dev is not; so overlay files are compared by inode, size and build id without the device.
+ * - "seen": (device, inode) as a mapping shows them. Most mappings end here, without opening
+ * anything.
+ * - "attached": the real file. A uprobe belongs to the real inode below an overlay mount, where
+ * st_ino is the same in every container but st_dev is not; so overlay files are compared by inode,
+ * size and build id without the device.
  */
 #pragma once
 
@@ -28,11 +30,14 @@ struct lt_images *lt_images_free(struct lt_images *t);
 LT_DEFINE_FREEP(lt_images_free, struct lt_images)
 
 /*
- * True the first time; false when it was seen before. The oldest of a full bucket is forgotten, and examined again.
- * @inode may be mixed with its generation: file systems give the number of a deleted file to a new one.
+ * True the first time; false when it was seen before. The oldest of a full bucket is forgotten, and
+ * examined again.
+ * @inode may be mixed with its generation: file systems give the number of a deleted file to a new
+ * one.
  */
 bool lt_images_first_sight(struct lt_images *t, uint64_t device, uint64_t inode);
-/* Forgets all sights: a number that was re-used without our notice is found by the sweep after that. */
+/* Forgets all sights: a number that was re-used without our notice is found by the sweep after
+ * that. */
 void lt_images_forget_sights(struct lt_images *t);
 /* Forgets a sight, so that the next sweep tries again. */
 void lt_images_unsee(struct lt_images *t, uint64_t device, uint64_t inode);
@@ -40,8 +45,8 @@ void lt_images_unsee(struct lt_images *t, uint64_t device, uint64_t inode);
 /* True when that file is attached already. */
 bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id);
 /* Takes over @a. -ENOBUFS: too many files. */
-LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t seen_device,
-				struct lt_attachment *a, uint64_t now_ns);
+LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *id,
+				uint64_t seen_device, struct lt_attachment *a, uint64_t now_ns);
 /* A process maps it: called for every mapping of a sweep. */
 void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, uint64_t now_ns);
 /* What is attached now stays attached, used or not. */

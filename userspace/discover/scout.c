@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A file is opened through /proc/PID/map_files alone: it is the very file that is mapped, whatever its path says (deleted, replaced, in another mount
- * namespace, or named to look like a host library).
+ * A file is opened through /proc/PID/map_files alone: it is the very file that is mapped, whatever
+ * its path says (deleted, replaced, in another mount namespace, or named to look like a host
+ * library).
  */
 #include "userspace/discover/scout.h"
 
@@ -80,7 +81,8 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 	r = lt_capture_attach(s->capture, fd, plan, &attachment);
 	if (r < 0)
 		return r;
-	r = lt_images_add(s->images, id, makedev(m->major, m->minor), attachment, lt_clock_boot_ns());
+	r = lt_images_add(s->images, id, makedev(m->major, m->minor), attachment,
+			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
 	return r;
@@ -89,7 +91,8 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 /* Looks into the file behind @fd. -ENOENT: nothing for us, or attached already. */
 static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path)
 {
-	lt_defer(lt_elf_freep) struct lt_elf_image *image = NULL;
+	lt_defer(lt_elf_freep)
+	struct lt_elf_image *image = NULL;
 	struct lt_scout_file file = {.path = path, .inode = m->inode, .pid = m->pid};
 	struct lt_probe_plan plan;
 	struct lt_image_id id;
@@ -121,7 +124,8 @@ static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
 	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
 	uint64_t device = makedev(m->major, m->minor);
-	lt_defer(lt_closep) int fd = -1;
+	lt_defer(lt_closep)
+	int fd = -1;
 	char link[80], path[256];
 
 	if (m->inode == 0 || !lt_images_first_sight(s->images, device, sight))
@@ -139,14 +143,16 @@ static int examine(struct lt_scout *s, const struct lt_mapping *m)
 	return 0;
 }
 
-/* "start-end perms offset major:minor inode   path": false for anything but an executable file mapping. */
+/* "start-end perms offset major:minor inode   path": false for anything but an executable file
+ * mapping. */
 static bool parse_maps_line(const char *line, uint32_t pid, struct lt_mapping *ret)
 {
 	unsigned long start, end, inode;
 	unsigned major, minor;
 	char perms[8];
 
-	if (sscanf(line, "%lx-%lx %7s %*x %x:%x %lu", &start, &end, perms, &major, &minor, &inode) != 6 ||
+	if (sscanf(line, "%lx-%lx %7s %*x %x:%x %lu", &start, &end, perms, &major, &minor,
+		   &inode) != 6 ||
 	    !strchr(perms, 'x') || inode == 0)
 		return false;
 	*ret = (struct lt_mapping){
@@ -162,7 +168,8 @@ static bool parse_maps_line(const char *line, uint32_t pid, struct lt_mapping *r
 
 static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 {
-	lt_defer(lt_fclosep) FILE *maps = NULL;
+	lt_defer(lt_fclosep)
+	FILE *maps = NULL;
 	char path[32], line[512];
 	size_t lines = 0;
 
@@ -173,7 +180,8 @@ static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 
 		if (!parse_maps_line(line, pid, &m))
 			continue;
-		lt_ignore(examine(s, &m)); /* what has changed again meanwhile is told of, or swept later */
+		lt_ignore(examine(
+			s, &m)); /* what has changed again meanwhile is told of, or swept later */
 		lt_images_touch(s->images, makedev(m.major, m.minor), m.inode, now_ns);
 	}
 }
@@ -201,7 +209,8 @@ static void on_mapping(void *arg, const struct lt_mapping *m)
 {
 	if (m->pid == (uint32_t)getpid())
 		return;
-	/* Loaders split and merge their mappings right after they make them: then look at what it has become. */
+	/* Loaders split and merge their mappings right after they make them: then look at what it
+	 * has become. */
 	if (examine(arg, m) == -ESRCH)
 		sweep_process(arg, m->pid, lt_clock_boot_ns());
 }
@@ -245,12 +254,13 @@ static void *run(void *arg)
 }
 
 /*
- * Where distributions keep what most TLS clients use. Attached before anybody runs it: attaching takes the kernel tens of
- * milliseconds, and the first process of a new file would be past its first calls by then.
+ * Where distributions keep what most TLS clients use. Attached before anybody runs it: attaching
+ * takes the kernel tens of milliseconds, and the first process of a new file would be past its
+ * first calls by then.
  */
 static const char *const usual_files[] = {
-	"/usr/lib/libssl.so*",	   "/usr/lib/*/libssl.so*", "/usr/lib64/libssl.so*",
-	"/usr/local/lib*/libssl.so*", "/usr/bin/node",	    "/usr/local/bin/node",
+	"/usr/lib/libssl.so*",	      "/usr/lib/*/libssl.so*", "/usr/lib64/libssl.so*",
+	"/usr/local/lib*/libssl.so*", "/usr/bin/node",	       "/usr/local/bin/node",
 	"/usr/lib/*/libnode.so*",
 };
 
@@ -261,7 +271,8 @@ static void attach_usual(struct lt_scout *s)
 	for (size_t i = 0; i < LT_COUNT(usual_files); i++)
 		lt_ignore(glob(usual_files[i], i > 0 ? GLOB_APPEND : 0, NULL, &found));
 	for (size_t i = 0; i < found.gl_pathc && i < LT_IMAGES_ATTACHED_MAX / 4; i++) {
-		lt_defer(lt_closep) int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		lt_defer(lt_closep)
+		int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		struct lt_mapping m = {0};
 		struct stat st;
 
@@ -277,9 +288,11 @@ static void attach_usual(struct lt_scout *s)
 	lt_images_pin(s->images);
 }
 
-static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opts, struct lt_scout **ret)
+static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opts,
+		     struct lt_scout **ret)
 {
-	lt_defer(lt_scout_stopp) struct lt_scout *s = lt_calloc(1, sizeof(*s));
+	lt_defer(lt_scout_stopp)
+	struct lt_scout *s = lt_calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
@@ -300,9 +313,11 @@ static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opt
 	return 0;
 }
 
-int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts, struct lt_scout **ret)
+int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
+		   struct lt_scout **ret)
 {
-	lt_defer(lt_scout_stopp) struct lt_scout *s = NULL;
+	lt_defer(lt_scout_stopp)
+	struct lt_scout *s = NULL;
 	int r;
 
 	r = new_scout(capture, opts, &s);
@@ -342,7 +357,8 @@ struct lt_scout *lt_scout_stop(struct lt_scout *s)
 int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file), void *arg)
 {
 	struct lt_scout_opts opts = {.found = found, .arg = arg};
-	lt_defer(lt_scout_stopp) struct lt_scout *s = NULL;
+	lt_defer(lt_scout_stopp)
+	struct lt_scout *s = NULL;
 	int r;
 
 	r = new_scout(NULL, &opts, &s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds the files to probe: at start and every sweep all executable mappings of all processes, in between every new
- * mapping at once. Each file is examined once and attached once for its real inode; a file that no process has
- * mapped for a while is detached. Owns one thread ("scout").
+ * Finds the files to probe: at start and every sweep all executable mappings of all processes, in
+ * between every new mapping at once. Each file is examined once and attached once for its real
+ * inode; a file that no process has mapped for a while is detached. Owns one thread ("scout").
  */
 #pragma once
 
@@ -16,23 +16,27 @@ struct lt_scout_file {
 	const char *collector; /* NULL: refused */
 	uint64_t inode;
 	unsigned probes;
-	int error;             /* why it was refused, 0 = attached */
-	uint32_t pid;          /* that had it mapped when it was found */
+	int error;    /* why it was refused, 0 = attached */
+	uint32_t pid; /* that had it mapped when it was found */
 };
 
 struct lt_scout_opts {
-	uint64_t sweep_ns;      /* 0: 30 s */
-	uint64_t keep_ns;       /* 0: 10 minutes without a process that maps the file, then detached */
-	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start: the caller's). */
+	uint64_t sweep_ns; /* 0: 30 s */
+	uint64_t keep_ns;  /* 0: 10 minutes without a process that maps the file, then detached */
+	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
+	 * the caller's). */
 	void (*found)(void *arg, const struct lt_scout_file *file);
 	void *arg;
 };
 
-/* Examines all running processes before it returns, then begins the thread. @capture must outlive it. */
+/* Examines all running processes before it returns, then begins the thread. @capture must outlive
+ * it. */
 LT_MUST_CHECK int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 				 struct lt_scout **ret);
 /* Ends the thread and detaches everything. Returns NULL. */
 struct lt_scout *lt_scout_stop(struct lt_scout *s);
 
-/* One look at all processes without attaching anything: what would be attached, and what not and why (doctor). -errno. */
-LT_MUST_CHECK int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file), void *arg);
+/* One look at all processes without attaching anything: what would be attached, and what not and
+ * why (doctor). -errno. */
+LT_MUST_CHECK int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file),
+				  void *arg);

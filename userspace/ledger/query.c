@@ -205,7 +205,7 @@ static void read_group(sqlite3_stmt *s, int count, struct lt_group *g)
 	g->cache_read = read_count(s, at + SUM_INPUT + 4);
 	g->cache_write = read_count(s, at + SUM_INPUT + 6);
 	g->reasoning = read_count(s, at + SUM_INPUT + 8);
-	read_halves(s, at + SUM_COST, &g->cost);
+	g->cost_known = read_halves(s, at + SUM_COST, &g->cost);
 }
 
 static int write_groups_sql(char *sql, size_t size, const struct lt_filter *f,

@@ -34,7 +34,8 @@ struct lt_group {
 	const char *value[LT_GROUP_DIMENSIONS_MAX]; /* borrowed for the call; NULL = null */
 	uint64_t calls, errors, unpriced, no_usage;
 	struct lt_count input, output, cache_read, cache_write, reasoning;
-	lt_int128 cost; /* pico */
+	bool cost_known; /* false: not one of the calls has an amount */
+	lt_int128 cost;	 /* pico */
 	const char *currency;
 };
 

@@ -18,10 +18,12 @@ struct lt_head_parse {
 	struct lt_bytes content_encoding;
 };
 
-/* @text: from the first line to the empty line, inclusive. Views point into @text. -EBADMSG: breaks the protocol. */
+/* @text: from the first line to the empty line, inclusive. Views point into @text. -EBADMSG: breaks
+ * the protocol. */
 LT_MUST_CHECK int lt_head_parse(struct lt_bytes text, enum lt_side side, struct lt_head_parse *ret);
 
-/* Length of the head at the start of @text with its empty line, 0 when it is not whole. @from: where to look on. */
+/* Length of the head at the start of @text with its empty line, 0 when it is not whole. @from:
+ * where to look on. */
 size_t lt_head_length(struct lt_bytes text, size_t from);
 
 /* Whether @text may begin a message of @side; MORE: too short to tell. */

@@ -8,7 +8,9 @@
 #include <errno.h>
 
 #include <brotli/decode.h>
+#include <malloc.h>
 #include <zlib.h>
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_customMem */
 #include <zstd.h>
 
 #include "userspace/base/alloc.h"
@@ -45,7 +47,7 @@ static void *z_alloc(void *opaque, unsigned items, unsigned size)
 	return lt_calloc(items, size);
 }
 
-static void *brotli_alloc(void *opaque, size_t size)
+static void *any_alloc(void *opaque, size_t size)
 {
 	(void)opaque;
 	return lt_calloc(1, size);
@@ -54,6 +56,9 @@ static void *brotli_alloc(void *opaque, size_t size)
 static void free_any(void *opaque, void *p)
 {
 	(void)opaque;
+	/* A decoder's window holds what it decoded: nothing of that stays in freed memory. */
+	if (p)
+		lt_wipe(p, malloc_usable_size(p));
 	lt_free(p);
 }
 
@@ -83,11 +88,11 @@ static int open_stage(struct stage *s, enum coding coding)
 	if (coding == GZIP)
 		return inflateInit2(&s->z, 15 + 16) == Z_OK ? 0 : -ENOMEM;
 	if (coding == BROTLI) {
-		s->brotli = BrotliDecoderCreateInstance(brotli_alloc, free_any, NULL);
+		s->brotli = BrotliDecoderCreateInstance(any_alloc, free_any, NULL);
 		return s->brotli ? 0 : -ENOMEM;
 	}
 	if (coding == ZSTD) {
-		s->zstd = ZSTD_createDStream();
+		s->zstd = ZSTD_createDStream_advanced((ZSTD_customMem){any_alloc, free_any, NULL});
 		if (!s->zstd)
 			return -ENOMEM;
 		ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
@@ -102,7 +107,7 @@ static void close_stage(struct stage *s)
 		BrotliDecoderDestroyInstance(s->brotli);
 	if (s->zstd)
 		ZSTD_freeDStream(s->zstd);
-	lt_free(s->out);
+	free_any(NULL, s->out);
 }
 
 static struct lt_bytes trim(struct lt_bytes b)

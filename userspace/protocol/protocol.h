@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The contract of every protocol parser: bytes in, exchanges out; no I/O; bounded state. Thread: drain. */
+/* The contract of every protocol parser: bytes in, exchanges out; no I/O; bounded state. Thread:
+ * drain. */
 #pragma once
 
 #include "userspace/protocol/exchange.h"
@@ -20,7 +21,8 @@ struct lt_protocol {
 	/* Whether @head begins a message of this protocol on @side. MORE: too short to tell. */
 	enum lt_sniff (*sniff)(struct lt_bytes head, enum lt_side side);
 	/* @conn and @sink outlive the parser. */
-	int (*open)(const struct lt_conn *conn, const struct lt_exchange_sink *sink, struct lt_parser **ret);
+	int (*open)(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
+		    struct lt_parser **ret);
 	/* Consumes all of @in. -EBADMSG: the bytes break the protocol, close the parser. */
 	int (*feed)(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct lt_bytes in);
 	/* @lost bytes are missing; the parser resynchronises or returns -EBADMSG. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Server-sent events, incremental (WHATWG HTML, "server-sent events"). LF, CRLF and CR line ends, comments,
- * several data lines in one event, a last event without its blank line (flushed by finish). Constant memory:
- * data is passed on in pieces as it comes, never gathered.
+ * Server-sent events, incremental (WHATWG HTML, "server-sent events"). LF, CRLF and CR line ends,
+ * comments, several data lines in one event, a last event without its blank line (flushed by
+ * finish). Constant memory: data is passed on in pieces as it comes, never gathered.
  */
 #pragma once
 
@@ -14,7 +14,8 @@ struct lt_sse_sink {
 	void *arg;
 	/* A piece of the event's data; several data lines are joined by "\n". */
 	void (*data)(void *arg, struct lt_bytes piece);
-	/* The event ends. @name is its event field, "" when it has none. Not called for events without data. */
+	/* The event ends. @name is its event field, "" when it has none. Not called for events
+	 * without data. */
 	void (*event)(void *arg, const char *name);
 };
 
@@ -22,9 +23,9 @@ struct lt_sse_sink {
 struct lt_sse {
 	struct lt_sse_sink sink;
 	unsigned state;
-	bool has_data; /* this event has had a data line */
-	bool skip_lf;  /* the last byte was CR */
-	bool no_bom;   /* past the first bytes */
+	bool has_data;	/* this event has had a data line */
+	bool skip_lf;	/* the last byte was CR */
+	bool no_bom;	/* past the first bytes */
 	unsigned bom_n; /* bytes of a byte order mark so far */
 	unsigned field_n;
 	char field[8];

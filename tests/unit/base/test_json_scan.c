@@ -11,15 +11,23 @@
 #include "userspace/base/json_scan.h"
 
 static const char *const paths[] = {
-	"usage.prompt_tokens", "choices[0].finish_reason", "choices[].delta.tool_calls[].id",
-	"model",	       "",			   "items[]",
-	"items[1]",	       "\"a.b\".c",		   "deep.x",
+	"usage.prompt_tokens",
+	"choices[0].finish_reason",
+	"choices[].delta.tool_calls[].id",
+	"model",
+	"",
+	"items[]",
+	"items[1]",
+	"\"a.b\".c",
+	"deep.x",
 };
 
 static const char *const documents[] = {
 	"{\"model\":\"gpt-4o\",\"usage\":{\"prompt_tokens\":12,\"x\":[1,2,{\"y\":\"}\"}]}}",
-	" \n{ \"choices\" : [ {\"finish_reason\":\"stop\",\"m\":\"a\\\"b\"} , {\"finish_reason\":\"no\"} ] } ",
-	"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":null}]}}]}",
+	" \n{ \"choices\" : [ {\"finish_reason\":\"stop\",\"m\":\"a\\\"b\"} , "
+	"{\"finish_reason\":\"no\"} ] } ",
+	"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":null}]}}]"
+	"}",
 	"{\"items\":[1,\"two\",[3],{\"four\":4},true,false,null]}",
 	"{\"a.b\":{\"c\":-1.5e3},\"\\u006dodel\":\"\\u00e9\\ud83d\\ude00\\ud800x\\n\"}",
 	"{\"deep\":{\"x\":{\"k\":[[],{},[{}]]}},\"model\":\"\"}",
@@ -32,8 +40,19 @@ static const char *const documents[] = {
 };
 
 static const char *const broken[] = {
-	"{", "{\"a\"}", "{\"a\":}", "[1,]x", "{\"model\":tru}", "{} {}", "[1}", "{\"model\":\"\\x\"}",
-	"{\"model\":1-}", "{,}", "nul", "{\"model\":\"\\u12g4\"}", "]",
+	"{",
+	"{\"a\"}",
+	"{\"a\":}",
+	"[1,]x",
+	"{\"model\":tru}",
+	"{} {}",
+	"[1}",
+	"{\"model\":\"\\x\"}",
+	"{\"model\":1-}",
+	"{,}",
+	"nul",
+	"{\"model\":\"\\u12g4\"}",
+	"]",
 };
 
 struct trace {
@@ -44,8 +63,9 @@ struct trace {
 static void record(void *arg, const struct lt_json_hit *hit)
 {
 	struct trace *t = arg;
-	int n = snprintf(t->text + t->n, sizeof(t->text) - t->n, "%u:%d:%d:%.*s;", hit->path, hit->type,
-			 hit->cut, (int)hit->text.n, hit->text.n ? (const char *)hit->text.p : "");
+	int n = snprintf(t->text + t->n, sizeof(t->text) - t->n, "%u:%d:%d:%.*s;", hit->path,
+			 hit->type, hit->cut, (int)hit->text.n,
+			 hit->text.n ? (const char *)hit->text.p : "");
 
 	assert_true(n > 0 && t->n + (size_t)n < sizeof(t->text));
 	t->n += (size_t)n;
@@ -94,21 +114,24 @@ static void finds_scalars_at_their_paths(void **state)
 static void element_paths_match_all_and_one(void **state)
 {
 	(void)state;
-	whole(documents[3], "4:5:0:;5:3:0:1;5:4:0:two;6:4:0:two;5:6:0:;5:7:0:;5:5:0:;5:7:0:;5:2:0:;5:1:0:;"
-			    "5:0:0:;4:7:0:;=0");
+	whole(documents[3],
+	      "4:5:0:;5:3:0:1;5:4:0:two;6:4:0:two;5:6:0:;5:7:0:;5:5:0:;5:7:0:;5:2:0:;5:1:0:;"
+	      "5:0:0:;4:7:0:;=0");
 }
 
 static void escapes_are_resolved_in_names_and_values(void **state)
 {
 	(void)state;
-	whole(documents[4], "4:5:0:;7:3:0:-1.5e3;3:4:0:\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdx\n;4:7:0:;=0");
+	whole(documents[4],
+	      "4:5:0:;7:3:0:-1.5e3;3:4:0:\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdx\n;4:7:0:;=0");
 }
 
 static void any_split_gives_the_same(void **state)
 {
 	(void)state;
 	for (size_t d = 0; d < LT_COUNT(documents) + LT_COUNT(broken); d++) {
-		const char *text = d < LT_COUNT(documents) ? documents[d] : broken[d - LT_COUNT(documents)];
+		const char *text = d < LT_COUNT(documents) ? documents[d]
+							   : broken[d - LT_COUNT(documents)];
 		size_t n = strlen(text);
 		struct trace expected, got;
 
@@ -144,7 +167,8 @@ static void long_texts_are_cut_at_a_character(void **state)
 	strcat(text, "\"}");
 	scan(text, strlen(text), strlen(text), &t);
 	assert_non_null(strstr(t.text, "3:4:1:"));
-	assert_int_equal(strlen(strstr(t.text, "3:4:1:")), 6 + LT_JSON_TEXT_MAX + strlen(";4:7:0:;=0"));
+	assert_int_equal(strlen(strstr(t.text, "3:4:1:")),
+			 6 + LT_JSON_TEXT_MAX + strlen(";4:7:0:;=0"));
 }
 
 static void nesting_has_a_ceiling(void **state)

@@ -242,6 +242,7 @@ static int check_group(void *arg, const struct lt_group *g)
 		add(&want.cache_write, r->call.usage.cache_write_total);
 		add(&want.reasoning, r->call.usage.bucket[LT_B_REASONING]);
 		want.cost += r->cost.amount;
+		want.cost_known |= lt_record_has_amount(r);
 	}
 	assert_int_equal(g->calls, want.calls);
 	assert_int_equal(g->errors, want.errors);
@@ -253,6 +254,7 @@ static int check_group(void *arg, const struct lt_group *g)
 	assert_count(g->cache_write, want.cache_write);
 	assert_count(g->reasoning, want.reasoning);
 	assert_true(g->cost == want.cost);
+	assert_int_equal(g->cost_known, want.cost_known);
 	assert_string_equal(g->currency, "USD");
 	assert_true(s->groups == 0 || g->cost <= s->last_cost);
 	s->last_cost = g->cost;
