@@ -385,6 +385,8 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 		if (r == 0)
 			r = ask(l, "pragma user_version", &version);
 	}
+	if (r == 0) /* a report reads the whole file: without a system call for every page */
+		r = run(l, "pragma mmap_size = 1073741824; pragma temp_store = memory");
 	if (r < 0)
 		return ledger_problem(l, r, path, problem);
 	if (version == 0) /* the agent has made the file and is about to fill it */

@@ -14,6 +14,7 @@
 #include <zstd.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 enum {
 	OUT_SIZE = 16384,
