@@ -253,13 +253,13 @@ demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
 	$(Q)sh packaging/demo/demo.sh
 
 bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
-	$(Q)$(MAKE) --no-print-directory all $(O)/tests/bench/bench_decode
+	$(Q)$(MAKE) --no-print-directory all $(O)/tests/bench/bench_decode $(O)/tests/bench/bench_probe
 	$(Q)$(PYTHON) tests/bench/run.py
 
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
-		-Wl,--end-group $(LIBS) -o $@
+		-Wl,--end-group -lssl $(LIBS) -o $@
 
 build/ledgertap.1: packaging/man/ledgertap.1.scd
 	$(Q)mkdir -p build && scdoc < $< > $@

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -95,6 +96,13 @@ static void forbid_dumps(void)
 
 	lt_ignore(setrlimit(RLIMIT_CORE, &none));
 	lt_ignore(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+/* Symbol tables of large binaries are read and dropped: the heap gives such blocks back at once,
+ * not never. */
+static void return_large_blocks(void)
+{
+	lt_ignore(mallopt(M_MMAP_THRESHOLD, 128 << 10));
 }
 
 static void on_record(void *arg, struct lt_record *record)
@@ -217,6 +225,7 @@ static int start(struct agent *a)
 		    lt_attach_way_name(lt_capture_way(a->capture)),
 		    lt_book_version(lt_pipeline_book(a->pipeline)), a->state_dir);
 	notify("READY=1");
+	lt_ignore(malloc_trim(0));
 	return 0;
 }
 
@@ -340,6 +349,7 @@ int lt_cmd_agent(int argc, char **argv)
 	if (r < 0)
 		return r == -ECANCELED ? LT_EXIT_OK : LT_EXIT_USAGE;
 	forbid_dumps();
+	return_large_blocks();
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);

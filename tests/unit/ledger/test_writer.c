@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "userspace/base/alloc.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
 #include "userspace/ledger/internal.h"
@@ -202,6 +203,35 @@ static void a_full_queue_refuses_and_counts(void **state)
 	lt_ledger_close(l);
 }
 
+static void every_failed_allocation_is_reported(void **state)
+{
+	struct lt_writer_opts opts = {.queue_records = 8};
+	struct lt_problem problem = {0};
+	struct lt_ledger *l = NULL;
+	struct lt_writer *w = NULL;
+	struct lt_record r = plain_record(1);
+	int result = -ENOMEM;
+
+	(void)state;
+	lt_alloc_fail_at(1);
+	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_WRITE, &l, &problem), -ENOMEM);
+	lt_alloc_fail_at(0);
+	l = open_ledger(LT_LEDGER_WRITE);
+	for (unsigned long n = 1; result == -ENOMEM; n++) {
+		assert_true(n < 10);
+		lt_alloc_fail_at(n);
+		result = lt_writer_start(l, &opts, &w);
+		lt_alloc_fail_at(0);
+	}
+	assert_int_equal(result, 0);
+	lt_alloc_fail_at(1);
+	assert_false(lt_writer_put(w, &r));
+	assert_true(lt_writer_put(w, &r));
+	lt_writer_stop(w, 1000);
+	assert_int_equal(count_records(l), 1);
+	lt_ledger_close(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +241,8 @@ int main(void)
 						make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(killed_at_any_moment_the_ledger_stays_whole,
 						make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(every_failed_allocation_is_reported, make_directory,
+						remove_directory),
 		cmocka_unit_test_setup_teardown(a_full_queue_refuses_and_counts, make_directory,
 						remove_directory),
 	};

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a probed SSL_write costs its caller: with our probes copying (verdict FULL), with our probes
+ * under verdict IGNORE, and with an empty entry and return pair, the floor. All in one run; ratios
+ * are what counts. The caller is a child (the agent's own process is never captured) that writes
+ * into a memory BIO.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "collectors/elf_image.h"
+#include "userspace/base/clock.h"
+#include "userspace/capture/capture.h"
+
+enum { WARM_UP = 2000, CALLS = 6000, BATCH = 50 };
+
+static struct lt_capture *capture;
+static enum lt_verdict verdict;
+
+static void on_data(void *arg, const struct lt_chunk *chunk)
+{
+	struct lt_conn conn = {
+		.key.generation = chunk->conn->generation,
+		.slot = chunk->conn->slot,
+	};
+
+	(void)arg;
+	lt_capture_set_verdict(capture, &conn, verdict);
+}
+
+#define IGNORE_EVENT(name, type)                                                                   \
+	static void name(void *arg, const struct type *event)                                      \
+	{                                                                                          \
+		(void)arg;                                                                         \
+		(void)event;                                                                       \
+	}
+IGNORE_EVENT(on_name, lt_event_name)
+IGNORE_EVENT(on_peer, lt_event_peer)
+IGNORE_EVENT(on_close, lt_event_close)
+IGNORE_EVENT(on_exec, lt_event_exec)
+IGNORE_EVENT(on_fork, lt_event_fork)
+IGNORE_EVENT(on_exit_event, lt_event_exit)
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bench_probe: %s\n", what);
+	exit(1);
+}
+
+static SSL_CTX *server_context(void)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+
+	if (!context || !key || !cert)
+		die("no certificate");
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+	X509_set_pubkey(cert, key);
+	if (!X509_sign(cert, key, EVP_sha256()) || SSL_CTX_use_certificate(context, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey(context, key) != 1)
+		die("no certificate");
+	return context;
+}
+
+/* A client whose peer lives in the same process, wired by a BIO pair; *@ret_wire is what it sends.
+ */
+static SSL *connect_pair(BIO **ret_wire)
+{
+	SSL *client = SSL_new(SSL_CTX_new(TLS_client_method()));
+	SSL *server = SSL_new(server_context());
+	BIO *a, *b;
+
+	BIO_new_bio_pair(&a, 1 << 20, &b, 1 << 20);
+	SSL_set_bio(client, a, a);
+	SSL_set_bio(server, b, b);
+	SSL_set_connect_state(client);
+	SSL_set_accept_state(server);
+	for (int i = 0; i < 20 && !(SSL_is_init_finished(client) && SSL_is_init_finished(server));
+	     i++) {
+		SSL_do_handshake(client);
+		SSL_do_handshake(server);
+	}
+	*ret_wire = b;
+	return client;
+}
+
+static void write_batch(SSL *ssl, BIO *wire, const char *data, int size, int calls)
+{
+	static char sink[1 << 20];
+
+	for (int i = 0; i < calls; i++) {
+		if (SSL_write(ssl, data, size) != size)
+			die("SSL_write failed");
+		if (i % BATCH == 0 || size > 1000)
+			while (BIO_read(wire, sink, sizeof(sink)) > 0)
+				continue;
+	}
+}
+
+/* In the child: the mean cost of a call in ns, through the pipe. */
+static void caller(int out, int size)
+{
+	static char data[16384] = "POST /v1/chat/completions HTTP/1.1\r\n";
+	uint64_t begun, ns;
+	BIO *wire;
+	SSL *ssl = connect_pair(&wire);
+
+	write_batch(ssl, wire, data, 200, 1);
+	usleep(100000); /* the verdict comes */
+	write_batch(ssl, wire, data, size, WARM_UP);
+	begun = lt_clock_boot_ns();
+	write_batch(ssl, wire, data, size, CALLS);
+	ns = (lt_clock_boot_ns() - begun) / CALLS;
+	lt_ignore(write(out, &ns, sizeof(ns)));
+	_exit(0);
+}
+
+static void attach(const char *library)
+{
+	lt_defer(lt_elf_freep)
+	struct lt_elf_image *image = NULL;
+	struct lt_attachment *attachment;
+	struct lt_probe_plan plan;
+	int fd = open(library, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || lt_elf_open(fd, &image) < 0 || lt_collector_plan(image, &plan) < 0 ||
+	    lt_capture_attach(capture, fd, &plan, &attachment) < 0)
+		die("cannot attach");
+	close(fd);
+}
+
+static double measure(const char *library, bool probes, bool floor, enum lt_verdict wanted,
+		      int size)
+{
+	const struct lt_capture_sink sink = {
+		NULL, on_data, on_name, on_peer, on_close, on_exec, on_fork, on_exit_event,
+	};
+	struct lt_capture_opts opts = {.floor = floor, .ring_bytes = 64 << 20};
+	struct lt_problem problem;
+	uint64_t ns = 0;
+	int pipes[2], status;
+	pid_t child;
+
+	verdict = wanted;
+	if (probes && lt_capture_open(&opts, &capture, &problem) < 0)
+		die(problem.text);
+	if (probes)
+		attach(library);
+	if (pipe(pipes) < 0)
+		die("no pipe");
+	child = fork();
+	if (child == 0)
+		caller(pipes[1], size);
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		if (probes)
+			lt_ignore(lt_capture_poll(capture, &sink, 2));
+		else
+			usleep(2000);
+	}
+	if (read(pipes[0], &ns, sizeof(ns)) != sizeof(ns))
+		die("the caller failed");
+	close(pipes[0]);
+	close(pipes[1]);
+	if (probes)
+		capture = lt_capture_free(capture);
+	return (double)ns;
+}
+
+int main(int argc, char **argv)
+{
+	const char *library = argc > 1 ? argv[1] : "/usr/lib/x86_64-linux-gnu/libssl.so.3";
+	static const struct {
+		const char *name;
+		int size;
+	} sizes[] = {{"100b", 100}, {"16k", 16384}};
+
+	for (size_t i = 0; i < LT_COUNT(sizes); i++) {
+		double bare = measure(library, false, false, LT_VERDICT_FULL, sizes[i].size);
+		double floor = measure(library, true, true, LT_VERDICT_FULL, sizes[i].size);
+		double full = measure(library, true, false, LT_VERDICT_FULL, sizes[i].size);
+		double ignore = measure(library, true, false, LT_VERDICT_IGNORE, sizes[i].size);
+
+		printf("call_ns_%s_bare %.0f\n", sizes[i].name, bare);
+		printf("call_ns_%s_floor %.0f\n", sizes[i].name, floor);
+		printf("probe_ratio_%s %.2f\n", sizes[i].name, full / floor);
+		if (i == 0)
+			printf("probe_ratio_ignore %.2f\n", ignore / floor);
+	}
+	return 0;
+}
