@@ -25,7 +25,8 @@ struct conn {
 	__s32 fd;    /* -1: not known */
 	__u8 peer_sent;
 	__u8 shut; /* SSL_shutdown was called: a write after it is another use of the object */
-	__u8 pad[6];
+	__u8 environ_sent;
+	__u8 pad[5];
 };
 
 struct call_key {

@@ -12,6 +12,7 @@
 
 enum {
 	LT_COMM_SIZE = 16,
+	LT_ENVIRON_MAX = 8192,	  /* bytes of an environment carried */
 	LT_NAME_SIZE = 256,	  /* server name (SNI), file name */
 	LT_CGROUP_LEVELS = 8,	  /* path elements carried, leaf first */
 	LT_CGROUP_NAME_SIZE = 96, /* "cri-containerd-<64 hex>.scope" needs 85 */
@@ -51,6 +52,7 @@ enum lt_event_type {
 	LT_EVENT_EXEC = 5,
 	LT_EVENT_FORK = 6,
 	LT_EVENT_EXIT = 7,
+	LT_EVENT_ENVIRON = 8, /* the process's environment, only when the config names variables */
 };
 
 struct lt_event_head {
@@ -97,6 +99,13 @@ struct lt_event_peer {
 	__u8 address[16];
 };
 
+struct lt_event_environ {
+	struct lt_event_conn conn;
+	__u32 len;
+	__u8 pad[4];
+	char text[LT_ENVIRON_MAX]; /* NAME=value, each ended by a NUL */
+};
+
 struct lt_event_close {
 	struct lt_event_conn conn;
 	__u64 position[2]; /* where each direction ended: what is missing at the tail was lost */
@@ -141,6 +150,7 @@ _Static_assert(sizeof(struct lt_event_conn) == 56, "wire");
 _Static_assert(sizeof(struct lt_event_data) == 80, "wire");
 _Static_assert(sizeof(struct lt_event_name) == 312, "wire");
 _Static_assert(sizeof(struct lt_event_peer) == 88, "wire");
+_Static_assert(sizeof(struct lt_event_environ) == 8256, "wire");
 _Static_assert(sizeof(struct lt_event_close) == 72, "wire");
 _Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");

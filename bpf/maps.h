@@ -12,6 +12,7 @@ const volatile __u32 lt_probe_budget __weak =
 const volatile __u32 lt_head_bytes __weak =
 	4096;				 /* under verdict HEAD, after each change of direction */
 const volatile __u32 lt_own_tgid __weak; /* the agent itself is never captured */
+const volatile bool lt_wants_environ __weak;	 /* the config names environment variables */
 const volatile bool lt_has_preempt_guard __weak; /* bpf_preempt_disable exists (6.10) */
 
 /*

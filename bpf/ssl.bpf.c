@@ -66,6 +66,33 @@ static __always_inline struct conn *get_conn(const struct conn_key *key)
 	return bpf_map_lookup_elem(&conns, key);
 }
 
+/*
+ * The process's environment, once for a connection: read here, where the process surely lives (a
+ * short one is gone before userspace could look). Userspace keeps the variables that the config
+ * names and wipes the rest.
+ */
+static __always_inline void emit_environ(struct facts *f)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 start = BPF_CORE_READ(task, mm, env_start);
+	__u64 len = BPF_CORE_READ(task, mm, env_end) - start;
+	struct lt_event_environ *e;
+
+	f->conn->environ_sent = 1;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e)
+		return;
+	if (len > LT_ENVIRON_MAX)
+		len = LT_ENVIRON_MAX;
+	fill_conn(&e->conn, LT_EVENT_ENVIRON, f);
+	e->len = len;
+	if (bpf_probe_read_user(e->text, len, (const void *)start)) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	bpf_ringbuf_submit(e, wakeup_flags());
+}
+
 static __always_inline bool get_facts(__u64 ctx, struct facts *f)
 {
 	f->key.ctx = ctx;
@@ -77,6 +104,8 @@ static __always_inline bool get_facts(__u64 ctx, struct facts *f)
 	f->ts_ns = bpf_ktime_get_boot_ns();
 	f->cgroup_id = bpf_get_current_cgroup_id();
 	f->uid = (__u32)bpf_get_current_uid_gid();
+	if (lt_wants_environ && !f->conn->environ_sent)
+		emit_environ(f);
 	return true;
 }
 

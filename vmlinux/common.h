@@ -111,7 +111,12 @@ struct cred {
 	kuid_t uid;
 };
 
+struct mm_struct {
+	unsigned long env_start, env_end;
+};
+
 struct task_struct {
+	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	pid_t pid;

@@ -42,6 +42,7 @@ static void on_data(void *arg, const struct lt_chunk *chunk)
 	}
 IGNORE_EVENT(on_name, lt_event_name)
 IGNORE_EVENT(on_peer, lt_event_peer)
+IGNORE_EVENT(on_environ, lt_event_environ)
 IGNORE_EVENT(on_close, lt_event_close)
 IGNORE_EVENT(on_exec, lt_event_exec)
 IGNORE_EVENT(on_fork, lt_event_fork)
@@ -141,7 +142,8 @@ static double measure(const char *library, bool probes, bool floor, enum lt_verd
 		      int size)
 {
 	const struct lt_capture_sink sink = {
-		NULL, on_data, on_name, on_peer, on_close, on_exec, on_fork, on_exit_event,
+		NULL,	  on_data, on_name, on_peer,	   on_environ,
+		on_close, on_exec, on_fork, on_exit_event,
 	};
 	struct lt_capture_opts opts = {.floor = floor, .ring_bytes = 64 << 20};
 	struct lt_problem problem;

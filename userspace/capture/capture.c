@@ -48,6 +48,7 @@ static const size_t sizes[] = {
 	[LT_EVENT_EXEC] = sizeof(struct lt_event_exec),
 	[LT_EVENT_FORK] = sizeof(struct lt_event_fork),
 	[LT_EVENT_EXIT] = sizeof(struct lt_event_exit),
+	[LT_EVENT_ENVIRON] = sizeof(struct lt_event_environ),
 };
 
 static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_event_data *e)
@@ -104,6 +105,9 @@ static int on_event(void *arg, void *data, size_t size)
 		break;
 	case LT_EVENT_EXIT:
 		sink->exit(sink->arg, data);
+		break;
+	case LT_EVENT_ENVIRON:
+		sink->environ(sink->arg, data);
 		break;
 	}
 	return 0;
@@ -182,6 +186,7 @@ static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring
 	choose_programs(c);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
+	c->skeleton->rodata->lt_wants_environ = c->wants_environ;
 	c->skeleton->rodata->lt_wakeup_bytes = ring_bytes / 8;
 	r = bpf_map__set_max_entries(c->skeleton->maps.events, ring_bytes);
 	if (r == 0)
@@ -225,6 +230,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 		return r;
 	c->way = opts->way == LT_ATTACH_AUTO ? best_way(&features) : opts->way;
 	c->floor = opts->floor;
+	c->wants_environ = opts->wants_environ;
 	/* The way of the oldest kernels is taken whole, so that a test on a new one covers it. */
 	c->old = !features.bpf_loop || c->way == LT_ATTACH_PLAIN;
 	r = load(c, &features, opts->ring_bytes ? opts->ring_bytes : 8 << 20, problem);

@@ -50,6 +50,8 @@ struct lt_capture_sink {
 	void (*data)(void *arg, const struct lt_chunk *chunk);
 	void (*name)(void *arg, const struct lt_event_name *event);
 	void (*peer)(void *arg, const struct lt_event_peer *event);
+	/* The text holds secrets of the process: keep what is asked for, nothing else. */
+	void (*environ)(void *arg, const struct lt_event_environ *event);
 	void (*close)(void *arg, const struct lt_event_close *event);
 	void (*exec)(void *arg, const struct lt_event_exec *event);
 	void (*fork)(void *arg, const struct lt_event_fork *event);

@@ -12,6 +12,7 @@ struct lt_capture {
 	uint64_t *verdicts; /* the kernel's table, memory mapped */
 	enum lt_attach_way way;
 	bool floor;
+	bool wants_environ;
 	bool old;			    /* without bpf_loop */
 	const struct lt_capture_sink *sink; /* of the poll in progress */
 };

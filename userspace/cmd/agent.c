@@ -165,8 +165,11 @@ static int open_ledger(struct agent *a)
 
 static int open_capture(struct agent *a)
 {
-	struct lt_capture_opts opts = {.ring_bytes = (uint32_t)a->config->ring_bytes,
-				       .way = a->way};
+	struct lt_capture_opts opts = {
+		.ring_bytes = (uint32_t)a->config->ring_bytes,
+		.way = a->way,
+		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+	};
 	struct lt_problem problem = {0};
 	int r;
 

@@ -178,6 +178,11 @@ static void on_peer(void *arg, const struct lt_event_peer *event)
 	lt_stream_peer(p->stream, event);
 }
 
+static void on_environ(void *arg, const struct lt_event_environ *event)
+{
+	lt_process_environ(((struct lt_pipeline *)arg)->processes, event);
+}
+
 static void on_close(void *arg, const struct lt_event_close *event)
 {
 	lt_stream_close(((struct lt_pipeline *)arg)->stream, event);
@@ -212,6 +217,7 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 		.data = on_data,
 		.name = on_name,
 		.peer = on_peer,
+		.environ = on_environ,
 		.close = on_close,
 		.exec = on_exec,
 		.fork = on_fork,

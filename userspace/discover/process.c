@@ -543,6 +543,25 @@ const struct lt_process *lt_process_find(struct lt_process_table *t, uint32_t tg
 	return &n->p;
 }
 
+void lt_process_environ(struct lt_process_table *t, const struct lt_event_environ *event)
+{
+	char values[LT_ENV_NAMES_MAX][LT_ENV_VALUE];
+	const struct lt_event_conn *c = &event->conn;
+	struct node *n;
+
+	if (t->env_count == 0 || event->len > sizeof(event->text) ||
+	    !lt_process_find(t, c->head.tgid, c->process_start_ns, c->cgroup_id))
+		return;
+	n = find_node(t, c->head.tgid, c->process_start_ns, true);
+	lt_environ_take(event->text, event->len, (const char *const *)t->env_names, t->env_count,
+			values);
+	/* /proc says more (the whole environment), when it could still be read. */
+	for (size_t i = 0; n && i < t->env_count; i++) {
+		if (!n->p.env[i][0])
+			memcpy(n->p.env[i], values[i], sizeof(values[i]));
+	}
+}
+
 size_t lt_process_parents(struct lt_process_table *t, const struct lt_process *p,
 			  const struct lt_process *ret[LT_PARENTS_MAX])
 {

@@ -52,6 +52,9 @@ LT_DEFINE_FREEP(lt_process_table_free, struct lt_process_table)
 LT_MUST_CHECK int lt_process_table_scan(struct lt_process_table *t);
 void lt_process_exec(struct lt_process_table *t, const struct lt_event_exec *event);
 void lt_process_fork(struct lt_process_table *t, const struct lt_event_fork *event);
+/* The environment as the kernel side read it in the process: the named variables are kept, nothing
+ * else. */
+void lt_process_environ(struct lt_process_table *t, const struct lt_event_environ *event);
 void lt_process_exit(struct lt_process_table *t, const struct lt_event_exit *event);
 /* Forgets what ended long ago. */
 void lt_process_tick(struct lt_process_table *t, uint64_t now_ns);

@@ -218,3 +218,13 @@ int lt_procfs_environ(int pid_fd, const char *const *names, size_t count, char r
 	lt_wipe(r.variable, sizeof(r.variable));
 	return got < 0 ? -errno : 0;
 }
+
+void lt_environ_take(const char *text, size_t n, const char *const *names, size_t count,
+		     char ret[][LT_ENV_VALUE])
+{
+	struct env_reader r = {.names = names, .count = count, .values = ret};
+
+	memset(ret, 0, count * LT_ENV_VALUE);
+	take_environ(&r, text, n);
+	lt_wipe(r.variable, sizeof(r.variable));
+}

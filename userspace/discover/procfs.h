@@ -32,3 +32,7 @@ LT_MUST_CHECK int lt_procfs_cgroup(int pid_fd, char ret[LT_CGROUP_PATH], bool *r
  */
 LT_MUST_CHECK int lt_procfs_environ(int pid_fd, const char *const *names, size_t count,
 				    char ret[][LT_ENV_VALUE]);
+
+/* The same from a text in memory; a last variable that is cut is left out. */
+void lt_environ_take(const char *text, size_t n, const char *const *names, size_t count,
+		     char ret[][LT_ENV_VALUE]);
