@@ -263,17 +263,28 @@ static void put_text(struct lt_json_scan *s, const uint8_t *p, size_t n)
 {
 	size_t room = LT_JSON_TEXT_MAX - s->text_n;
 
-	if (n > room) {
-		/* Cut before a character, not in it. */
-		while (room > 0 && (p[room] & 0xc0) == 0x80)
-			room--;
-		n = room;
-		s->cut = true;
-	}
-	if (s->cut && n < room)
+	if (s->cut)
 		return;
+	s->cut = n > room;
+	n = s->cut ? room : n;
 	memcpy(s->text + s->text_n, p, n);
 	s->text_n += (uint32_t)n;
+}
+
+/* The gathered text; a character that the ceiling cut in two is left out. */
+static struct lt_bytes gathered(const struct lt_json_scan *s)
+{
+	size_t n = s->text_n, tail = 0;
+	uint8_t lead;
+
+	while (s->cut && tail < 4 && tail < n && (s->text[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (!s->cut || tail == n)
+		return lt_bytes(s->text, n);
+	lead = s->text[n - 1 - tail];
+	if (lead >= 0xc0 && tail + 1 < (lead >= 0xf0 ? 4U : lead >= 0xe0 ? 3U : 2U))
+		n -= tail + 1;
+	return lt_bytes(s->text, n);
 }
 
 static void put_code_point(struct lt_json_scan *s, uint32_t c)
@@ -300,7 +311,7 @@ static void put_code_point(struct lt_json_scan *s, uint32_t c)
 		b[3] = (uint8_t)(0x80 | (c & 0x3f));
 		n = 4;
 	}
-	if (s->text_n + n > LT_JSON_TEXT_MAX) {
+	if (s->cut || s->text_n + n > LT_JSON_TEXT_MAX) {
 		s->cut = true;
 		return;
 	}
@@ -591,7 +602,7 @@ static int go_on(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end, c
 	case IN_STRING:
 		r = gather_string(s, p, end, ret);
 		if (r == 0 && *ret) {
-			report(s, &s->value, LT_JSON_STRING, lt_bytes(s->text, s->text_n));
+			report(s, &s->value, LT_JSON_STRING, gathered(s));
 			value_ends(s);
 		}
 		return r;
