@@ -6,8 +6,10 @@
 
 #include "userspace/base/json_scan.h"
 
-static const char *const paths[] = {"a",	  "a.b", "[]", "[0].a", "usage.prompt_tokens",
-				    "x[].y[].id", ""};
+static const char *const paths[] = {
+	"a",	      "a.b",	     "[]",	     "[0].a", "usage.prompt_tokens",
+	"x[].y[].id", "x[0].y[].id", "x[0].y[1].id", "",
+};
 
 /* What a run reported, as a running hash. */
 static void on_hit(void *arg, const struct lt_json_hit *hit)

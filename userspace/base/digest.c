@@ -27,9 +27,12 @@ int lt_sha256(const struct lt_bytes *parts, size_t count, uint8_t ret[LT_SHA256_
 
 int lt_hmac_sha256(struct lt_bytes key, struct lt_bytes text, uint8_t ret[LT_SHA256_SIZE])
 {
-	uint8_t digest[LT_SHA256_SIZE];
+	uint8_t digest[LT_SHA256_SIZE] = {0};
 	unsigned n = sizeof(digest);
 
+	/* The library takes no NULL, not even for nothing. */
+	key.p = key.p ? key.p : digest;
+	text.p = text.p ? text.p : digest;
 	if (key.n > INT_MAX || !HMAC(EVP_sha256(), key.p, (int)key.n, text.p, text.n, digest, &n))
 		return -EIO;
 	memcpy(ret, digest, sizeof(digest));

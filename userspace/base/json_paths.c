@@ -59,37 +59,42 @@ static int parse_segment(const char **text, bool first, struct segment *ret)
 	return parse_name(text, ret);
 }
 
-static bool fits(const struct lt_json_node *node, const struct segment *s)
+static uint16_t find_index(const struct lt_json_paths *t, uint16_t child, uint32_t index)
 {
-	return s->kind == MEMBER
-		       ? node->name_n == s->name_n && memcmp(node->name, s->name, s->name_n) == 0
-		       : node->index == s->index;
+	while (child && t->nodes[child].index != index)
+		child = t->nodes[child].next;
+	return child;
 }
 
 /* The child of @at for @s, made when it is not there. 0: the set is too large. */
-static uint16_t child(struct lt_json_paths *t, size_t *nodes, uint16_t at, const struct segment *s)
+static uint16_t child(struct lt_json_paths *t, uint16_t at, const struct segment *s)
 {
-	struct lt_json_node *parent = &t->nodes[at];
-	uint16_t *slot = s->kind == MEMBER ? &parent->first_member
-			 : s->kind == ANY  ? &parent->any
-					   : &parent->first_index;
-	struct lt_json_node *node;
+	struct lt_json_node *parent = &t->nodes[at], *node;
+	uint16_t *first = s->kind == MEMBER ? &parent->first_member
+			  : s->kind == ANY  ? &parent->any
+					    : &parent->first_index;
+	uint64_t prefix = lt_json_prefix((const uint8_t *)s->name, s->name_n, sizeof(s->name));
+	size_t slot = lt_json_find_slot(t, at, (const uint8_t *)s->name, s->name_n, prefix);
+	uint16_t old = s->kind == MEMBER ? t->slots[slot]
+		       : s->kind == ANY	 ? *first
+					 : find_index(t, *first, s->index);
 
-	while (*slot && s->kind != ANY && !fits(&t->nodes[*slot], s))
-		slot = &t->nodes[*slot].next;
-	if (*slot)
-		return *slot;
-	if (*nodes == LT_JSON_NODES_MAX)
-		return 0;
-	*slot = (uint16_t)(*nodes)++;
-	node = &t->nodes[*slot];
-	node->name_n = (uint16_t)s->name_n;
+	if (old || t->node_count == LT_JSON_NODES_MAX)
+		return old;
+	node = &t->nodes[t->node_count];
+	node->parent = at;
+	node->next = *first;
 	node->index = s->index;
+	node->prefix = prefix;
+	node->name_n = (uint16_t)s->name_n;
 	memcpy(node->name, s->name, s->name_n);
-	return *slot;
+	*first = (uint16_t)t->node_count++;
+	if (s->kind == MEMBER)
+		t->slots[slot] = *first;
+	return *first;
 }
 
-static int add_path(struct lt_json_paths *t, size_t *nodes, const char *text, uint16_t *ret)
+static int add_path(struct lt_json_paths *t, const char *text, uint16_t *ret)
 {
 	uint16_t at = 0;
 
@@ -98,7 +103,7 @@ static int add_path(struct lt_json_paths *t, size_t *nodes, const char *text, ui
 
 		if (n == LT_JSON_SEGMENTS_MAX || parse_segment(&text, n == 0, &s) < 0)
 			return -EINVAL;
-		at = child(t, nodes, at, &s);
+		at = child(t, at, &s);
 		if (at == 0)
 			return -EINVAL;
 	}
@@ -106,12 +111,56 @@ static int add_path(struct lt_json_paths *t, size_t *nodes, const char *text, ui
 	return 0;
 }
 
+static bool few_elements(const struct lt_json_paths *t, const struct lt_json_set *set);
+
+/* Whether no value at or below @set can have more nodes than a set has room for. */
+static bool few_nodes(const struct lt_json_paths *t, const struct lt_json_set *set)
+{
+	if (set->over)
+		return false;
+	for (unsigned i = 0; i < set->n; i++) {
+		uint16_t at = t->nodes[set->node[i]].first_member;
+
+		for (; at; at = t->nodes[at].next) {
+			const struct lt_json_node *node = &t->nodes[at];
+			struct lt_json_set below;
+
+			lt_json_set_member(t, set, lt_bytes(node->name, node->name_n),
+					   sizeof(node->name), &below);
+			/* The same name below an earlier node was looked at there. */
+			if (below.node[0] == at && !few_nodes(t, &below))
+				return false;
+		}
+	}
+	return few_elements(t, set);
+}
+
+/* The same for each element that a path names, and for one that none does. */
+static bool few_elements(const struct lt_json_paths *t, const struct lt_json_set *set)
+{
+	struct lt_json_set below;
+	bool any = false;
+
+	for (unsigned i = 0; i < set->n; i++) {
+		uint16_t at = t->nodes[set->node[i]].first_index;
+
+		any |= t->nodes[set->node[i]].any != 0;
+		for (; at; at = t->nodes[at].next) {
+			lt_json_set_element(t, set, t->nodes[at].index, &below);
+			if (!few_nodes(t, &below))
+				return false;
+		}
+	}
+	lt_json_set_element(t, set, UINT32_MAX, &below);
+	return !any || few_nodes(t, &below);
+}
+
 /* Puts the numbers of the paths that end at one node side by side. */
-static void group_hits(struct lt_json_paths *t, size_t nodes)
+static void group_hits(struct lt_json_paths *t)
 {
 	uint16_t at = 0;
 
-	for (size_t node = 0; node < nodes; node++) {
+	for (size_t node = 0; node < t->node_count; node++) {
 		t->nodes[node].first_hit = at;
 		for (size_t path = 0; path < t->count; path++) {
 			if (t->node_of[path] == node)
@@ -124,9 +173,9 @@ static void group_hits(struct lt_json_paths *t, size_t nodes)
 int lt_json_paths_new(const char *const *paths, size_t count, struct lt_json_paths **ret,
 		      size_t *ret_bad)
 {
+	static const struct lt_json_set root = {.n = 1};
 	lt_defer(lt_json_paths_freep)
 	struct lt_json_paths *t = lt_calloc(1, sizeof(*t));
-	size_t nodes = 1;
 
 	if (!t)
 		return -ENOMEM;
@@ -135,13 +184,14 @@ int lt_json_paths_new(const char *const *paths, size_t count, struct lt_json_pat
 		return -EINVAL;
 	}
 	t->count = count;
+	t->node_count = 1;
 	for (size_t i = 0; i < count; i++) {
-		if (add_path(t, &nodes, paths[i], &t->node_of[i]) < 0) {
+		if (add_path(t, paths[i], &t->node_of[i]) < 0 || !few_nodes(t, &root)) {
 			*ret_bad = i;
 			return -EINVAL;
 		}
 	}
-	group_hits(t, nodes);
+	group_hits(t);
 	*ret = lt_take(t);
 	return 0;
 }

@@ -39,8 +39,10 @@ enum lt_json_type {
  */
 struct lt_json_paths;
 
-/* Number of a path = its index in @paths. -EINVAL: a path does not parse (*@ret_bad is its index),
- * -ENOMEM. */
+/*
+ * Number of a path = its index in @paths. -EINVAL: the path at *@ret_bad does not parse, or with it
+ * more than eight different paths could match one value; -ENOMEM.
+ */
 LT_MUST_CHECK int lt_json_paths_new(const char *const *paths, size_t count,
 				    struct lt_json_paths **ret, size_t *ret_bad);
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths);

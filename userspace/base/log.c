@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -45,6 +46,11 @@ void lt_log(enum lt_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
 	va_end(args);
+	/* File names and the like may hold a line end, which would forge a line. */
+	for (char *p = line; *p; p++) {
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	}
 	/* One write, so that lines of several threads do not mix. */
 	fprintf(stderr, "%s\n", line);
 }

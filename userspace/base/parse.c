@@ -120,20 +120,24 @@ static bool take_number(struct lt_bytes *text, size_t digits, char then, int *re
 	return true;
 }
 
-/* ".123": up to nine digits count, more are skipped. */
-static int64_t take_fraction(struct lt_bytes *text)
+/* ".123", or nothing: up to nine digits count, more are skipped. */
+static bool take_fraction(struct lt_bytes *text, int64_t *ret)
 {
 	int64_t ns = 0, unit = ns_per_s / 10;
 
+	*ret = 0;
 	if (text->n == 0 || text->p[0] != '.')
-		return 0;
+		return true;
 	*text = lt_bytes_skip(*text, 1);
+	if (text->n == 0 || !isdigit(text->p[0]))
+		return false;
 	while (text->n > 0 && isdigit(text->p[0])) {
 		ns += (text->p[0] - '0') * unit;
 		unit /= 10;
 		*text = lt_bytes_skip(*text, 1);
 	}
-	return ns;
+	*ret = ns;
+	return true;
 }
 
 /* "Z", "+01:00" or "-01:00" as seconds east. */
@@ -152,10 +156,19 @@ static bool take_zone(struct lt_bytes *text, int *ret)
 	if (text->p[0] != '+' && text->p[0] != '-')
 		return false;
 	*text = lt_bytes_skip(*text, 1);
-	if (!take_number(text, 2, ':', &hours) || !take_number(text, 2, 0, &minutes))
+	if (!take_number(text, 2, ':', &hours) || !take_number(text, 2, 0, &minutes) ||
+	    hours > 23 || minutes > 59)
 		return false;
 	*ret = sign * (hours * 3600 + minutes * 60);
 	return true;
+}
+
+static int days_in(int year, int month)
+{
+	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (month == 2 && leap);
 }
 
 static bool take_date(struct lt_bytes *text, struct tm *tm)
@@ -168,7 +181,7 @@ static bool take_date(struct lt_bytes *text, struct tm *tm)
 	tm->tm_year = year - 1900;
 	tm->tm_mon = month - 1;
 	return year >= 1970 && year <= 2200 && month >= 1 && month <= 12 && tm->tm_mday >= 1 &&
-	       tm->tm_mday <= 31;
+	       tm->tm_mday <= days_in(year, month);
 }
 
 static bool take_clock(struct lt_bytes *text, struct tm *tm)
@@ -192,8 +205,7 @@ int lt_parse_time(struct lt_bytes text, int64_t *ret_wall_ns)
 	if (text.n > 0) {
 		if (!take_clock(&text, &tm))
 			return -EINVAL;
-		ns = take_fraction(&text);
-		if (!take_zone(&text, &zone) || text.n > 0)
+		if (!take_fraction(&text, &ns) || !take_zone(&text, &zone) || text.n > 0)
 			return -EINVAL;
 	}
 	*ret_wall_ns = ((int64_t)timegm(&tm) - zone) * ns_per_s + ns;
@@ -203,12 +215,15 @@ int lt_parse_time(struct lt_bytes text, int64_t *ret_wall_ns)
 int lt_parse_moment(struct lt_bytes text, int64_t now_ns, int64_t *ret_wall_ns)
 {
 	uint64_t before;
+	int64_t moment;
+	int r = lt_parse_duration(text, &before);
 
-	if (lt_parse_duration(text, &before) == 0) {
-		*ret_wall_ns = now_ns - (int64_t)before;
-		return 0;
-	}
-	return lt_parse_time(text, ret_wall_ns);
+	if (r == -EINVAL)
+		return lt_parse_time(text, ret_wall_ns);
+	if (r < 0 || __builtin_sub_overflow(now_ns, (int64_t)before, &moment))
+		return -ERANGE;
+	*ret_wall_ns = moment;
+	return 0;
 }
 
 /* The last '*' is the only place to come back to, so the work is at most pattern x text. */
@@ -263,7 +278,7 @@ static int base64_value(uint8_t c)
 int lt_base64_decode(struct lt_bytes text, uint8_t *to, size_t *ret_n)
 {
 	unsigned bits = 0, held = 0, padding = 0;
-	size_t n = 0;
+	size_t n = 0, digits = 0;
 
 	for (size_t i = 0; i < text.n; i++) {
 		int value = base64_value(text.p[i]);
@@ -276,12 +291,13 @@ int lt_base64_decode(struct lt_bytes text, uint8_t *to, size_t *ret_n)
 			return -EINVAL;
 		held = (held << 6 | (unsigned)value) & 0xffff;
 		bits += 6;
+		digits++;
 		if (bits >= 8) {
 			bits -= 8;
 			to[n++] = (uint8_t)(held >> bits);
 		}
 	}
-	if (bits >= 6)
+	if (bits >= 6 || (padding > 0 && (digits + padding) % 4 != 0))
 		return -EINVAL;
 	*ret_n = n;
 	return 0;

@@ -107,7 +107,9 @@ bool lt_queue_take(struct lt_queue *q, void *ret_item)
 
 size_t lt_queue_length(const struct lt_queue *q)
 {
-	return atomic_load(&q->head) - atomic_load(&q->tail);
+	size_t tail = atomic_load(&q->tail); /* first, so that it is never ahead of the head */
+
+	return atomic_load(&q->head) - tail;
 }
 
 void lt_queue_wait(struct lt_queue *q, int timeout_ms)

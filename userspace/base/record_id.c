@@ -72,7 +72,8 @@ int lt_node_uid(uint8_t ret[16])
 	size_t n = read_line("/etc/machine-id", id, sizeof(id));
 	int r;
 
-	if (n == 0) {
+	/* machine-id(5): the text of an image that has not booted yet, the same everywhere. */
+	if (n == 0 || strcmp(id, "uninitialized") == 0) {
 		if (gethostname(id, sizeof(id) - 1) < 0)
 			return -errno;
 		id[sizeof(id) - 1] = '\0';

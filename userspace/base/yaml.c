@@ -10,7 +10,7 @@
 
 #include "userspace/base/alloc.h"
 
-enum { FILE_MAX = 4 << 20, DEPTH_MAX = 64 };
+enum { FILE_MAX = 4 << 20, DEPTH_MAX = 64, KEYS_MAX = 4096 };
 
 struct lt_yaml {
 	char name[256];
@@ -60,6 +60,13 @@ static int next_event(struct build *b, yaml_event_t *event)
 		return -ENOMEM;
 	return fail(b, b->parser.problem_mark.line,
 		    b->parser.problem ? b->parser.problem : "this is not YAML");
+}
+
+static bool has_anchor(const yaml_event_t *event)
+{
+	return (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
+	       (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
+	       (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
 }
 
 static int build_value(struct build *b, yaml_event_t *event, unsigned depth,
@@ -130,6 +137,10 @@ static int member(struct build *b, struct lt_yaml_node *map, yaml_event_t *key, 
 
 	if (key->type != YAML_SCALAR_EVENT)
 		return fail(b, key->start_mark.line, "a key must be a plain text");
+	if (has_anchor(key))
+		return fail(b, key->start_mark.line, "anchors and aliases are not supported");
+	if (strlen((const char *)key->data.scalar.value) != key->data.scalar.length)
+		return fail(b, key->start_mark.line, "a text holds a NUL character");
 	if (lt_yaml_get(map, (const char *)key->data.scalar.value))
 		return fail(b, key->start_mark.line, "this key stands twice in the same map");
 	r = next_event(b, &value);
@@ -152,6 +163,7 @@ static int map(struct build *b, const yaml_event_t *event, unsigned depth,
 {
 	struct owned *o = new_node(b, LT_YAML_MAP, event->start_mark.line);
 	struct lt_yaml_node **tail;
+	unsigned keys = 0;
 	int r = 0;
 
 	if (!o)
@@ -167,7 +179,9 @@ static int map(struct build *b, const yaml_event_t *event, unsigned depth,
 			yaml_event_delete(&key);
 			break;
 		}
-		r = member(b, &o->node, &key, depth, tail);
+		/* Keys are compared with all before them, so their number is bounded. */
+		r = ++keys > KEYS_MAX ? fail(b, key.start_mark.line, "more than 4096 keys in a map")
+				      : member(b, &o->node, &key, depth, tail);
 		yaml_event_delete(&key);
 		if (r == 0)
 			tail = &(*tail)->next;
@@ -177,17 +191,10 @@ static int map(struct build *b, const yaml_event_t *event, unsigned depth,
 	return r;
 }
 
-static bool has_anchor(const yaml_event_t *event)
-{
-	return (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
-	       (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
-	       (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
-}
-
 static int build_value(struct build *b, yaml_event_t *event, unsigned depth,
 		       struct lt_yaml_node **ret)
 {
-	if (depth > DEPTH_MAX)
+	if (depth >= DEPTH_MAX && event->type != YAML_SCALAR_EVENT)
 		return fail(b, event->start_mark.line, "nested too deeply (64 levels at most)");
 	if (event->type == YAML_ALIAS_EVENT || has_anchor(event))
 		return fail(b, event->start_mark.line, "anchors and aliases are not supported");

@@ -6,8 +6,8 @@
 #include "userspace/base/bytes.h"
 #include "userspace/base/problem.h"
 
-/* One document. Anchors and aliases are refused; duplicate keys are refused; at most 4 MiB and 64
- * levels. */
+/* One document. Anchors and aliases are refused; duplicate keys are refused; at most 4 MiB, 64
+ * levels and 4096 keys in one map. */
 struct lt_yaml;
 
 enum lt_yaml_kind { LT_YAML_SCALAR, LT_YAML_LIST, LT_YAML_MAP };
