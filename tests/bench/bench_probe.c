@@ -18,7 +18,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/capture/capture.h"
 
-enum { WARM_UP = 2000, CALLS = 6000, BATCH = 50 };
+enum { WARM_UP = 2000, CALLS = 6000, BATCH = 50, ROUNDS = 9 };
 
 static struct lt_capture *capture;
 static enum lt_verdict verdict;
@@ -176,25 +176,60 @@ static double measure(const char *library, bool probes, bool floor, enum lt_verd
 	return (double)ns;
 }
 
+/* What each round measures, in turn, so that a slow spell of the machine meets all of them alike.
+ */
+static const struct mode {
+	const char *name;
+	bool probes, floor;
+	enum lt_verdict verdict;
+} modes[] = {
+	{"bare", false, false, LT_VERDICT_FULL},
+	{"floor", true, true, LT_VERDICT_FULL},
+	{"full", true, false, LT_VERDICT_FULL},
+	{"ignore", true, false, LT_VERDICT_IGNORE},
+};
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), by_value);
+	return values[ROUNDS / 2];
+}
+
+/* Ratios are taken within a round, against that round's own floor; the median of the rounds is the
+ * figure. */
+static void measure_size(const char *library, const char *name, int size)
+{
+	double cost[LT_COUNT(modes)][ROUNDS], ratio[LT_COUNT(modes)][ROUNDS];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t m = 0; m < LT_COUNT(modes); m++)
+			cost[m][round] = measure(library, modes[m].probes, modes[m].floor,
+						 modes[m].verdict, size);
+		for (size_t m = 0; m < LT_COUNT(modes); m++)
+			ratio[m][round] = cost[m][round] / cost[1][round];
+	}
+	for (size_t m = 0; m < LT_COUNT(modes); m++)
+		printf("call_ns_%s_%s %.0f\n", name, modes[m].name, median(cost[m]));
+	printf("probe_ratio_%s %.2f\n", name, median(ratio[2]));
+	printf("probe_ratio_%s%s %.2f\n", "ignore", size == 100 ? "" : "_16k", median(ratio[3]));
+	printf("probe_ratio_%s_lowest %.2f\n", name, ratio[2][0]);
+	printf("probe_ratio_%s_highest %.2f\n", name, ratio[2][ROUNDS - 1]);
+	printf("probe_ratio_ignore_%s_lowest %.2f\n", name, ratio[3][0]);
+	printf("probe_ratio_ignore_%s_highest %.2f\n", name, ratio[3][ROUNDS - 1]);
+}
+
 int main(int argc, char **argv)
 {
 	const char *library = argc > 1 ? argv[1] : "/usr/lib/x86_64-linux-gnu/libssl.so.3";
-	static const struct {
-		const char *name;
-		int size;
-	} sizes[] = {{"100b", 100}, {"16k", 16384}};
 
-	for (size_t i = 0; i < LT_COUNT(sizes); i++) {
-		double bare = measure(library, false, false, LT_VERDICT_FULL, sizes[i].size);
-		double floor = measure(library, true, true, LT_VERDICT_FULL, sizes[i].size);
-		double full = measure(library, true, false, LT_VERDICT_FULL, sizes[i].size);
-		double ignore = measure(library, true, false, LT_VERDICT_IGNORE, sizes[i].size);
-
-		printf("call_ns_%s_bare %.0f\n", sizes[i].name, bare);
-		printf("call_ns_%s_floor %.0f\n", sizes[i].name, floor);
-		printf("probe_ratio_%s %.2f\n", sizes[i].name, full / floor);
-		if (i == 0)
-			printf("probe_ratio_ignore %.2f\n", ignore / floor);
-	}
+	measure_size(library, "100b", 100);
+	measure_size(library, "16k", 16384);
 	return 0;
 }

@@ -57,7 +57,7 @@ def main():
         bound, more = BOUNDS.get(name, (None, None))
         verdict = "" if bound is None else "ok" if (value >= bound) == more or value == bound else "MISSED"
         limit = "" if bound is None else f"{'at least' if more else 'at most'} {bound:g}"
-        print(f"{name:24} {value:10.2f}  {limit:14} {verdict}")
+        print(f"{name:32} {value:10.2f}  {limit:14} {verdict}")
     return 0
 
 
