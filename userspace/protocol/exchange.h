@@ -72,7 +72,9 @@ struct lt_exchange {
 	uint64_t lost_bytes; /* missing bytes within this exchange, both sides */
 	bool lost[2];	     /* by side: some of its body is missing */
 	bool body_error[2];  /* by side: content coding could not be undone from some byte on */
-	void *user;	     /* the consumer's */
+	bool joined; /* begun before we saw it: its request head is not known, or not all of it */
+	bool websocket; /* from its response head on, bodies are messages */
+	void *user;	/* the consumer's */
 };
 
 /* Implemented by the decode room. Every request() is followed by exactly one end(). */
@@ -87,5 +89,10 @@ struct lt_exchange_sink {
 	/* @lost bytes (before content decoding) are missing here. After a gap in an encoded body
 	 * nothing follows. */
 	void (*body_gap)(void *arg, struct lt_exchange *x, enum lt_side side, uint64_t lost);
+	/* May be NULL. A WebSocket message of @side is whole; its data went through body(). */
+	void (*message)(void *arg, struct lt_exchange *x, enum lt_side side);
+	/* May be NULL. Fields behind a body (chunked trailer, HTTP/2 trailers such as grpc-status).
+	 */
+	void (*trailer)(void *arg, struct lt_exchange *x, const struct lt_http_head *trailer);
 	void (*end)(void *arg, struct lt_exchange *x, enum lt_end why);
 };

@@ -84,6 +84,22 @@ static void on_body_gap(void *arg, struct lt_exchange *x, enum lt_side side, uin
 	s->sink.body_gap(s->sink.arg, x, side, lost);
 }
 
+static void on_message(void *arg, struct lt_exchange *x, enum lt_side side)
+{
+	struct lt_sessions *s = arg;
+
+	if (s->sink.message)
+		s->sink.message(s->sink.arg, x, side);
+}
+
+static void on_trailer(void *arg, struct lt_exchange *x, const struct lt_http_head *trailer)
+{
+	struct lt_sessions *s = arg;
+
+	if (s->sink.trailer)
+		s->sink.trailer(s->sink.arg, x, trailer);
+}
+
 static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
 {
 	struct lt_sessions *s = arg;
@@ -106,6 +122,8 @@ int lt_sessions_new(const struct lt_exchange_sink *sink, const struct lt_verdict
 		.response = on_response,
 		.body = on_body,
 		.body_gap = on_body_gap,
+		.message = on_message,
+		.trailer = on_trailer,
 		.end = on_end,
 	};
 	*ret = s;
