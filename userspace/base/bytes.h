@@ -53,6 +53,16 @@ static inline bool lt_bytes_starts(struct lt_bytes b, const char *s)
 	return b.n >= n && memcmp(b.p, s, n) == 0;
 }
 
+/* Code points in @b, which may begin or end inside one: it counts where it begins. */
+static inline uint64_t lt_utf8_characters(struct lt_bytes b)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < b.n; i++)
+		n += (b.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
 /* Copies at most @size - 1 bytes into @to and ends it with a NUL. Returns false when it had to cut.
  */
 static inline bool lt_bytes_copy(char *to, size_t size, struct lt_bytes b)

@@ -178,6 +178,7 @@ static const uint8_t *string(struct lt_json_scan *s, const uint8_t *p, const uin
 		if (s->value.wanted) {
 			struct lt_json_hit hit = {.type = LT_JSON_STRING};
 
+			hit.characters = lt_utf8_characters(lt_bytes(p, (size_t)(stop - p)));
 			hit.text = lt_json_text_clip(lt_bytes(p, (size_t)(stop - p)), &hit.cut);
 			report(s, &s->value, &hit);
 		}
@@ -425,6 +426,7 @@ static const uint8_t *gather(struct lt_json_scan *s, const uint8_t *p, const uin
 	}
 	hit.text = text;
 	hit.cut = s->text.cut;
+	hit.characters = s->text.characters;
 	report(s, &s->value, &hit);
 	value_ends(s);
 	return after;
@@ -463,24 +465,41 @@ static const uint8_t *go_on(struct lt_json_scan *s, const uint8_t *p, const uint
 	}
 }
 
+static const uint8_t *step(struct lt_json_scan *s, const uint8_t *p, const uint8_t *end)
+{
+	if (s->state >= IN_KEY)
+		return go_on(s, p, end);
+	return is_space(*p) ? p + 1 : token(s, p, end);
+}
+
 int lt_json_scan_feed(struct lt_json_scan *s, struct lt_bytes in)
 {
 	const uint8_t *p = in.p, *end = in.p + in.n;
 
 	if (s->state == FAILED)
 		return -EBADMSG;
-	while (p && p < end) {
-		if (s->state >= IN_KEY)
-			p = go_on(s, p, end);
-		else if (is_space(*p))
-			p++;
-		else
-			p = token(s, p, end);
-	}
+	while (p && p < end)
+		p = step(s, p, end);
 	if (p == end)
 		return 0;
 	s->state = FAILED;
 	return -EBADMSG;
+}
+
+int lt_json_scan_document(struct lt_json_scan *s, struct lt_bytes in, size_t *ret_used)
+{
+	const uint8_t *p = in.p, *end = in.p + in.n;
+
+	if (s->state == FAILED)
+		return -EBADMSG;
+	while (p && p < end && s->state != DONE)
+		p = step(s, p, end);
+	if (!p) {
+		s->state = FAILED;
+		return -EBADMSG;
+	}
+	*ret_used = (size_t)(p - in.p);
+	return 0;
 }
 
 int lt_json_scan_finish(struct lt_json_scan *s)

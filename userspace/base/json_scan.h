@@ -53,6 +53,8 @@ struct lt_json_hit {
 	enum lt_json_type type;
 	struct lt_bytes text; /* NUMBER and STRING only; at most LT_JSON_TEXT_MAX bytes, borrowed */
 	bool cut;	      /* the text was longer */
+	uint64_t
+		characters; /* STRING: code points of the whole text, however much of it is shown */
 };
 
 struct lt_json_sink {
@@ -78,6 +80,13 @@ void lt_json_scan_reset(struct lt_json_scan *scan);
  * already reported stay).
  */
 LT_MUST_CHECK int lt_json_scan_feed(struct lt_json_scan *scan, struct lt_bytes in);
+
+/*
+ * The same, but stops behind the root value: *@ret_used bytes were taken. For streams of documents,
+ * where the next one begins right there. A number at the root goes on to the end of @in.
+ */
+LT_MUST_CHECK int lt_json_scan_document(struct lt_json_scan *scan, struct lt_bytes in,
+					size_t *ret_used);
 
 /* The document has ended: 0 when it was whole, -ENODATA when nothing but white space came, -EBADMSG
  * when cut. */

@@ -8,6 +8,7 @@
 void lt_json_text_begin(struct lt_json_text *t)
 {
 	t->n = 0;
+	t->characters = 0;
 	t->cut = false;
 	t->escape = false;
 	t->high = 0;
@@ -18,6 +19,7 @@ void lt_json_text_put(struct lt_json_text *t, struct lt_bytes b)
 {
 	size_t room = LT_JSON_TEXT_MAX - t->n;
 
+	t->characters += lt_utf8_characters(b);
 	if (t->cut)
 		return;
 	t->cut = b.n > room;

@@ -12,6 +12,7 @@ struct lt_json_text {
 	uint16_t hex;
 	uint16_t high; /* first half of a surrogate pair */
 	uint32_t n;
+	uint64_t characters; /* code points, those that were cut as well */
 	uint8_t bytes[LT_JSON_TEXT_MAX];
 };
 

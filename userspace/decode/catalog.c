@@ -151,6 +151,38 @@ static int load_directory(struct lt_catalog *c, const char *directory, struct lt
 	return r;
 }
 
+/* "like: NAME": the APIs of another provider behind the own ones. */
+static int inherit(struct lt_catalog *c, struct lt_provider *p, struct lt_problem *problem)
+{
+	const struct lt_provider *base = find_provider(c, p->like);
+
+	if (!base || base == p || base->like[0])
+		return lt_problem_set(
+			problem, -EINVAL, NULL, 0,
+			"provider '%s': like '%s' is no provider with APIs of its own", p->name,
+			p->like);
+	for (unsigned a = 0; a < base->api_count && p->api_count < LT_PROVIDER_APIS_MAX; a++) {
+		p->apis[p->api_count] = base->apis[a];
+		p->apis[p->api_count++].provider = p;
+	}
+	p->like[0] = '\0';
+	return 0;
+}
+
+static int inherit_all(struct lt_catalog *c, struct lt_problem *problem)
+{
+	char heir[PROVIDERS_MAX] = {0};
+	int r = 0;
+
+	for (unsigned p = 0; p < c->provider_count; p++)
+		heir[p] = c->providers[p]->like[0] != '\0';
+	for (unsigned p = 0; p < c->provider_count && r == 0; p++) {
+		if (heir[p])
+			r = inherit(c, c->providers[p], problem);
+	}
+	return r;
+}
+
 /* Every API finds its shape, now that all files are read. */
 static int resolve(struct lt_catalog *c, struct lt_problem *problem)
 {
@@ -183,6 +215,8 @@ int lt_catalog_load(const char *directory, struct lt_catalog **ret, struct lt_pr
 	r = load_builtin(c, problem);
 	if (r == 0 && directory)
 		r = load_directory(c, directory, problem);
+	if (r == 0)
+		r = inherit_all(c, problem);
 	if (r == 0)
 		r = resolve(c, problem);
 	if (r < 0)
@@ -227,43 +261,63 @@ int lt_catalog_add_host(struct lt_catalog *c, const char *host, const char *prov
 	return 0;
 }
 
-static const struct lt_provider *host_provider(const struct lt_catalog *c, struct lt_bytes host)
+static bool has_host(const struct lt_provider *p, struct lt_bytes host)
+{
+	for (unsigned h = 0; h < p->host_count; h++) {
+		if (lt_glob_match_nocase(p->hosts[h], host))
+			return true;
+	}
+	return false;
+}
+
+bool lt_catalog_knows_host(const struct lt_catalog *c, struct lt_bytes host)
 {
 	for (unsigned p = 0; p < c->provider_count; p++) {
-		for (unsigned h = 0; h < c->providers[p]->host_count; h++) {
-			if (lt_glob_match_nocase(c->providers[p]->hosts[h], host))
-				return c->providers[p];
+		if (!c->providers[p]->confirm && has_host(c->providers[p], host))
+			return true;
+	}
+	return false;
+}
+
+static const struct lt_api *find_api(const struct lt_provider *p, const struct lt_ask *ask)
+{
+	for (unsigned a = 0; a < p->api_count; a++) {
+		const struct lt_api *api = &p->apis[a];
+
+		if ((api->mcp && !ask->mcp) ||
+		    (strcmp(api->method, "*") != 0 && !lt_bytes_is(ask->method, api->method)))
+			continue;
+		for (unsigned i = 0; i < api->path_count; i++) {
+			if (lt_path_match(api->paths[i], ask->path, NULL))
+				return api;
 		}
 	}
 	return NULL;
 }
 
-bool lt_catalog_knows_host(const struct lt_catalog *c, struct lt_bytes host)
-{
-	return host_provider(c, host) != NULL;
-}
-
-enum lt_host_match lt_catalog_match(const struct lt_catalog *c, struct lt_bytes host,
-				    struct lt_bytes method, struct lt_bytes path,
+/* Providers by host first; then those that are told by the path and have to prove it. */
+enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_ask *ask,
 				    const struct lt_api **ret_api)
 {
-	const struct lt_provider *provider = host_provider(c, host);
+	bool known = false;
 
-	if (!provider)
-		return LT_HOST_UNKNOWN;
-	for (unsigned a = 0; a < provider->api_count; a++) {
-		const struct lt_api *api = &provider->apis[a];
+	for (int confirm = 0; confirm < 2; confirm++) {
+		for (unsigned p = 0; p < c->provider_count; p++) {
+			const struct lt_provider *provider = c->providers[p];
+			const struct lt_api *api;
 
-		if (!lt_bytes_is(method, api->method))
-			continue;
-		for (unsigned i = 0; i < api->path_count; i++) {
-			if (lt_path_match(api->paths[i], path, NULL)) {
-				*ret_api = api;
-				return LT_HOST_METERED;
-			}
+			if (provider->confirm != (confirm == 1) || (confirm == 1 && known) ||
+			    !has_host(provider, ask->host))
+				continue;
+			known |= confirm == 0;
+			api = find_api(provider, ask);
+			if (!api)
+				continue;
+			*ret_api = api;
+			return LT_HOST_METERED;
 		}
 	}
-	return LT_HOST_KNOWN;
+	return known ? LT_HOST_KNOWN : LT_HOST_UNKNOWN;
 }
 
 void lt_catalog_size(const struct lt_catalog *c, size_t *ret_providers, size_t *ret_apis)

@@ -38,9 +38,14 @@ enum lt_host_match {
 	LT_HOST_METERED, /* *ret_api is set */
 };
 
-/* @path is without query. The answer is borrowed from the catalog. */
-enum lt_host_match lt_catalog_match(const struct lt_catalog *catalog, struct lt_bytes host,
-				    struct lt_bytes method, struct lt_bytes path,
+/* What a request is asked about by. @path is without query; @mcp: its headers are those of MCP. */
+struct lt_ask {
+	struct lt_bytes host, method, path;
+	bool mcp;
+};
+
+/* The answer is borrowed from the catalog. */
+enum lt_host_match lt_catalog_match(const struct lt_catalog *catalog, const struct lt_ask *ask,
 				    const struct lt_api **ret_api);
 /* Whether the host alone is known. */
 bool lt_catalog_knows_host(const struct lt_catalog *catalog, struct lt_bytes host);

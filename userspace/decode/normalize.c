@@ -40,9 +40,11 @@ static uint64_t cache_writes(const struct lt_count *m, struct lt_usage *u)
 static void settle(const struct lt_count *stated, uint64_t inside, uint64_t outside,
 		   struct lt_usage *u, struct lt_count *total, struct lt_count *rest)
 {
-	if (!stated->known)
+	if (!stated->known && outside == 0)
 		return;
 	*total = (struct lt_count){.n = stated->n + outside, .known = true};
+	if (!stated->known)
+		return;
 	if (inside > stated->n) {
 		u->contradictory = true;
 		return;
@@ -50,10 +52,18 @@ static void settle(const struct lt_count *stated, uint64_t inside, uint64_t outs
 	*rest = (struct lt_count){.n = stated->n - inside, .known = true};
 }
 
+static void add_extra(const struct lt_count *stated, const struct lt_count *extra,
+		      struct lt_count *ret)
+{
+	ret->n = stated->n + extra->n;
+	ret->known = stated->known || extra->n > 0;
+}
+
 void lt_normalize(const struct lt_count meter[LT_M_COUNT], uint32_t outside, struct lt_usage *u)
 {
 	uint64_t inside_sum[2] = {0}, outside_sum[2] = {0};
 	uint64_t writes = cache_writes(meter, u);
+	struct lt_count input, output;
 
 	if (outside & 1U << LT_M_CACHE_WRITE)
 		outside_sum[0] += writes;
@@ -66,8 +76,8 @@ void lt_normalize(const struct lt_count meter[LT_M_COUNT], uint32_t outside, str
 		else
 			inside_sum[parts[i].output] += meter[parts[i].meter].n;
 	}
-	settle(&meter[LT_M_INPUT], inside_sum[0], outside_sum[0], u, &u->input,
-	       &u->bucket[LT_B_IN_UNCACHED]);
-	settle(&meter[LT_M_OUTPUT], inside_sum[1], outside_sum[1], u, &u->output,
-	       &u->bucket[LT_B_OUT_VISIBLE]);
+	add_extra(&meter[LT_M_INPUT], &meter[LT_M_INPUT_EXTRA], &input);
+	add_extra(&meter[LT_M_OUTPUT], &meter[LT_M_OUTPUT_EXTRA], &output);
+	settle(&input, inside_sum[0], outside_sum[0], u, &u->input, &u->bucket[LT_B_IN_UNCACHED]);
+	settle(&output, inside_sum[1], outside_sum[1], u, &u->output, &u->bucket[LT_B_OUT_VISIBLE]);
 }

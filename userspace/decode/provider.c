@@ -50,10 +50,23 @@ static int read_list(const struct reader *r, const struct lt_yaml_node *map, con
 	return 0;
 }
 
+static int read_flag(const struct reader *r, const struct lt_yaml_node *map, const char *key,
+		     bool *ret)
+{
+	char text[8] = "false";
+	int e = read_text(r, map, key, false, text, sizeof(text));
+
+	*ret = strcmp(text, "true") == 0;
+	if (e == 0 && !*ret && strcmp(text, "false") != 0)
+		e = lt_yaml_problem(r->yaml, lt_yaml_get(map, key), r->problem,
+				    "'%s' is true or false", key);
+	return e;
+}
+
 static int read_api(const struct reader *r, const struct lt_yaml_node *node, struct lt_api *api)
 {
-	static const char *const known[] = {"api",    "operation", "record_type", "shape",
-					    "method", "paths",	   NULL};
+	static const char *const known[] = {"api",   "operation", "record_type", "shape", "method",
+					    "paths", "mcp",	  "free",	 NULL};
 	int e = lt_yaml_check_keys(r->yaml, node, known, r->problem);
 
 	snprintf(api->method, sizeof(api->method), "POST");
@@ -73,6 +86,10 @@ static int read_api(const struct reader *r, const struct lt_yaml_node *node, str
 	if (e == 0)
 		e = read_list(r, node, "paths", api->paths[0], LT_PATTERN_SIZE, LT_API_PATHS_MAX,
 			      &api->path_count);
+	if (e == 0)
+		e = read_flag(r, node, "mcp", &api->mcp);
+	if (e == 0)
+		e = read_flag(r, node, "free", &api->free);
 	return e;
 }
 
@@ -89,6 +106,10 @@ static int read_names(const struct reader *r, const struct lt_yaml_node *root,
 	if (e == 0)
 		e = read_text(r, root, "price_provider", false, p->price_provider,
 			      sizeof(p->price_provider));
+	if (e == 0)
+		e = read_text(r, root, "like", false, p->like, sizeof(p->like));
+	if (e == 0)
+		e = read_flag(r, root, "confirm", &p->confirm);
 	return e;
 }
 
@@ -127,7 +148,8 @@ int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 					    "category", "price_provider",
 					    "hosts",	"credential_headers",
 					    "capture",	"request_id_headers",
-					    "apis",	NULL};
+					    "apis",	"like",
+					    "confirm",	NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(yaml);
 	struct reader r = {.yaml = yaml, .problem = problem};
 	lt_defer(lt_freep)
@@ -162,23 +184,49 @@ int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 	return 0;
 }
 
+/* Matching steps of one path: far more than any real pattern takes, and an end for hostile ones. */
+enum { MATCH_STEPS_MAX = 20000 };
+
+static const char variable[] = "{model}";
+
+static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model,
+		  unsigned *steps)
+{
+	size_t n = 0;
+
+	if (++*steps > MATCH_STEPS_MAX)
+		return false;
+	if (*pattern == '*') {
+		for (n = 0; n <= path.n; n++) {
+			if (match(pattern + 1, lt_bytes_skip(path, n), ret_model, steps))
+				return true;
+		}
+		return false;
+	}
+	if (strncmp(pattern, variable, sizeof(variable) - 1) != 0) {
+		if (*pattern == '\0' || path.n == 0)
+			return *pattern == '\0' && path.n == 0;
+		return path.p[0] == (uint8_t)*pattern &&
+		       match(pattern + 1, lt_bytes_skip(path, 1), ret_model, steps);
+	}
+	for (n = 1; n <= path.n && path.p[n - 1] != '/'; n++) {
+		if (match(pattern + sizeof(variable) - 1, lt_bytes_skip(path, n), ret_model,
+			  steps)) {
+			*ret_model = lt_bytes(path.p, n);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model)
 {
-	static const char variable[] = "{model}";
-	const char *at = strstr(pattern, variable);
-	const char *after = at ? at + sizeof(variable) - 1 : NULL;
-	size_t before = at ? (size_t)(at - pattern) : 0;
-	struct lt_bytes model;
+	struct lt_bytes model = {0};
+	unsigned steps = 0;
 
-	if (!at)
-		return lt_glob_match(pattern, path);
-	if (path.n <= before + strlen(after) || memcmp(path.p, pattern, before) != 0 ||
-	    memcmp(path.p + path.n - strlen(after), after, strlen(after)) != 0)
+	if (!match(pattern, path, &model, &steps))
 		return false;
-	model = lt_bytes(path.p + before, path.n - before - strlen(after));
-	if (memchr(model.p, '/', model.n))
-		return false;
-	if (ret_model)
+	if (ret_model && model.n > 0)
 		*ret_model = model;
 	return true;
 }

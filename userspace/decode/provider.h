@@ -8,7 +8,7 @@
 
 enum {
 	LT_PROVIDER_HOSTS_MAX = 32,
-	LT_PROVIDER_APIS_MAX = 32,
+	LT_PROVIDER_APIS_MAX = 64,
 	LT_API_PATHS_MAX = 8,
 	LT_HEADER_NAMES_MAX = 4,
 	LT_PATTERN_SIZE = 128,
@@ -21,7 +21,9 @@ struct lt_api {
 	const struct lt_shape *shape; /* resolved when the whole catalog is read */
 	char shape_name[LT_SHAPE_WORD];
 	char name[LT_WORD_SIZE], operation[LT_WORD_SIZE], record_type[LT_WORD_SIZE];
-	char method[8]; /* POST by default */
+	char method[8]; /* POST by default, * any */
+	bool mcp;	/* only what speaks the Model Context Protocol, wherever it is */
+	bool free;	/* metered, never charged */
 	char paths[LT_API_PATHS_MAX][LT_PATTERN_SIZE];
 	unsigned path_count;
 };
@@ -35,7 +37,9 @@ struct lt_provider {
 	unsigned credential_header_count;
 	char request_id_headers[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
 	unsigned request_id_header_count;
-	bool head_only; /* capture: head */
+	bool head_only;		 /* capture: head */
+	bool confirm;		 /* found by path on any host: the answer has to look like a call */
+	char like[LT_WORD_SIZE]; /* has the APIs of this provider as well */
 	struct lt_api apis[LT_PROVIDER_APIS_MAX];
 	unsigned api_count;
 };

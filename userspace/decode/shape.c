@@ -4,11 +4,12 @@
 #include <errno.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/parse.h"
 
 static const char *const meter_names[] = {
-	"input",	  "output",	    "cache_read",   "cache_write",
-	"cache_write_5m", "cache_write_1h", "reasoning",    "audio_input",
-	"audio_output",	  "image_input",    "image_output",
+	"input",	  "output",	 "cache_read",	 "cache_write",	 "cache_write_5m",
+	"cache_write_1h", "reasoning",	 "audio_input",	 "audio_output", "image_input",
+	"image_output",	  "input_extra", "output_extra",
 };
 
 static const char *const field_names[] = {
@@ -199,6 +200,12 @@ static int meters(const struct compile *c, const struct lt_yaml_node *map)
 
 static int add_unit(const struct compile *c, const struct lt_yaml_node *item, uint8_t *ret)
 {
+	for (unsigned i = 0; item->key && i < c->shape->unit_count; i++) {
+		if (strcmp(c->shape->units[i], item->key) == 0) {
+			*ret = (uint8_t)i;
+			return 0;
+		}
+	}
 	if (!item->key || c->shape->unit_count == LT_UNITS_MAX || strlen(item->key) >= LT_UNIT_NAME)
 		return wrong(c, item, "too many units, or too long a name");
 	snprintf(c->shape->units[c->shape->unit_count], LT_UNIT_NAME, "%s", item->key);
@@ -206,23 +213,24 @@ static int add_unit(const struct compile *c, const struct lt_yaml_node *item, ui
 	return 0;
 }
 
-static int units(const struct compile *c, const struct lt_yaml_node *map)
+static int units(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *map,
+		 enum lt_rule_kind kind)
 {
 	if (expect(c, map, LT_YAML_MAP) < 0)
 		return -EINVAL;
 	lt_yaml_for_each (item, map) {
-		struct lt_rule rule = {.kind = LT_RULE_UNIT};
+		struct lt_rule rule = {.kind = kind};
 		int r = add_unit(c, item, &rule.target);
 
 		if (r == 0)
-			r = value_rule(c, &c->shape->response, item, &rule);
+			r = value_rule(c, rules, item, &rule);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int outside(const struct compile *c, const struct lt_yaml_node *list)
+static int meter_bits(const struct compile *c, const struct lt_yaml_node *list, uint32_t *bits)
 {
 	if (expect(c, list, LT_YAML_LIST) < 0)
 		return -EINVAL;
@@ -231,13 +239,14 @@ static int outside(const struct compile *c, const struct lt_yaml_node *list)
 
 		if (item->kind != LT_YAML_SCALAR || lt_meter_parse(item->text, &meter) < 0)
 			return wrong(c, item, "the name of a meter is expected");
-		c->shape->outside |= 1U << meter;
+		*bits |= 1U << meter;
 	}
 	return 0;
 }
 
 /* Several counters of one thing: the largest is the number. */
-static int counters(const struct compile *c, const struct lt_yaml_node *list, uint8_t of)
+static int counters(const struct compile *c, struct lt_rules *rules,
+		    const struct lt_yaml_node *list, uint8_t of)
 {
 	static const char *const known[] = {"count", "distinct", "in", "when", NULL};
 
@@ -259,8 +268,8 @@ static int counters(const struct compile *c, const struct lt_yaml_node *list, ui
 		if (r == 0)
 			r = type_bits(c, lt_yaml_get(item, "when"), &rule.when);
 		if (r == 0)
-			r = add_paths(c, &c->shape->response,
-				      distinct ? distinct : lt_yaml_get(item, "count"), &rule);
+			r = add_paths(c, rules, distinct ? distinct : lt_yaml_get(item, "count"),
+				      &rule);
 		if (r < 0)
 			return r;
 	}
@@ -268,7 +277,8 @@ static int counters(const struct compile *c, const struct lt_yaml_node *list, ui
 }
 
 /* Calls of tools that run at the provider and are charged one by one. */
-static int server_calls(const struct compile *c, const struct lt_yaml_node *map)
+static int server_calls(const struct compile *c, struct lt_rules *rules,
+			const struct lt_yaml_node *map)
 {
 	if (expect(c, map, LT_YAML_MAP) < 0)
 		return -EINVAL;
@@ -277,7 +287,7 @@ static int server_calls(const struct compile *c, const struct lt_yaml_node *map)
 		int r = add_unit(c, item, &unit);
 
 		if (r == 0)
-			r = counters(c, item, unit);
+			r = counters(c, rules, item, unit);
 		if (r < 0)
 			return r;
 	}
@@ -336,7 +346,9 @@ static int each(const struct compile *c, const struct lt_yaml_node *list)
 
 static int stream(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"done", "type", "terminal", "error", NULL};
+	static const char *const known[] = {"done", "type",   "terminal", "error",
+					    "emit", "unwrap", NULL};
+	const struct lt_yaml_node *unwrap = lt_yaml_get(map, "unwrap");
 	const struct lt_yaml_node *done = lt_yaml_get(map, "done");
 	struct lt_rule type = {.kind = LT_RULE_TYPE};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
@@ -350,16 +362,139 @@ static int stream(const struct compile *c, const struct lt_yaml_node *map)
 	r = type_bits(c, lt_yaml_get(map, "terminal"), &c->shape->terminal);
 	if (r == 0)
 		r = type_bits(c, lt_yaml_get(map, "error"), &c->shape->error);
+	if (r == 0)
+		r = type_bits(c, lt_yaml_get(map, "emit"), &c->shape->emit);
+	c->shape->unwrap = unwrap && unwrap->text && strcmp(unwrap->text, "true") == 0;
 	if (r == 0 && lt_yaml_get(map, "type"))
 		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "type"), &type);
 	return r;
 }
 
+/* Money in units of the currency, or in a stated power of ten of it. */
+static int cost(const struct compile *c, const struct lt_yaml_node *node)
+{
+	static const char *const known[] = {"paths", "scale", NULL};
+	const struct lt_yaml_node *scale = node ? lt_yaml_get(node, "scale") : NULL;
+	struct lt_rule rule = {.kind = LT_RULE_COST};
+	uint64_t n = 0;
+	int r;
+
+	if (!node)
+		return 0;
+	if (node->kind == LT_YAML_LIST)
+		return add_paths(c, &c->shape->response, node, &rule);
+	r = lt_yaml_check_keys(c->yaml, node, known, c->problem);
+	if (r == 0 && scale &&
+	    (!scale->text || lt_parse_u64(lt_bytes_str(scale->text), &n) < 0 || n > 12))
+		r = wrong(c, scale, "scale is the number of decimal places, at most 12");
+	rule.scale = (int8_t)n;
+	return r < 0 ? r : add_paths(c, &c->shape->response, lt_yaml_get(node, "paths"), &rule);
+}
+
+static int add_headers(const struct compile *c, const struct lt_yaml_node *names,
+		       struct lt_header_rule rule)
+{
+	struct lt_shape *s = c->shape;
+
+	if (expect(c, names, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (name, names) {
+		if (!name->text || strlen(name->text) >= sizeof(rule.name) ||
+		    s->header_count == LT_HEADER_RULES_MAX)
+			return wrong(c, name, "too many header rules, or too long a name");
+		snprintf(rule.name, sizeof(rule.name), "%s", name->text);
+		s->header[s->header_count++] = rule;
+	}
+	return 0;
+}
+
+/* "model: [x-model]", a meter's or a unit's name, or "cost". */
+static int headers(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		const char *key = item->key ? item->key : "";
+		struct lt_header_rule rule = {.kind = LT_RULE_COST};
+		int field = find_name(field_names, LT_COUNT(field_names), key);
+		int meter = find_name(meter_names, LT_COUNT(meter_names), key);
+		int r = 0;
+
+		if (field >= 0) {
+			rule.kind = LT_RULE_FIELD;
+			rule.target = (uint8_t)field;
+		} else if (meter >= 0) {
+			rule.kind = LT_RULE_METER;
+			rule.target = (uint8_t)meter;
+		} else if (strcmp(key, "cost") != 0) {
+			rule.kind = LT_RULE_UNIT;
+			r = add_unit(c, item, &rule.target);
+		}
+		if (r == 0)
+			r = add_headers(c, item, rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Units that every answered call is charged, whatever its body says. */
+static int per_call(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		uint8_t unit = 0;
+		uint64_t n = 0;
+		int r = add_unit(c, item, &unit);
+
+		if (r < 0)
+			return r;
+		if (!item->text || lt_parse_u64(lt_bytes_str(item->text), &n) < 0 || n == 0 ||
+		    n > 1000)
+			return wrong(c, item, "a number from 1 to 1000 is expected");
+		c->shape->per_call[unit] = (uint16_t)n;
+		c->shape->has_per_call = true;
+	}
+	return 0;
+}
+
+static int replace(const struct compile *c, const struct lt_yaml_node *list)
+{
+	struct lt_rule rule = {.kind = LT_RULE_REPLACE};
+
+	return list ? add_paths(c, &c->shape->response, list, &rule) : 0;
+}
+
+/* What a request says: fields, and units of its own (numbers, or the length of a text). */
+static int request(const struct compile *c, const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"fields", "units", "lengths", "counted", "only", NULL};
+	const struct lt_yaml_node *only = lt_yaml_get(map, "only");
+	struct lt_rule drop = {.kind = LT_RULE_DROP};
+	struct lt_rules *rules = &c->shape->request;
+	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+
+	if (r == 0)
+		r = fields(c, rules, lt_yaml_get(map, "fields"));
+	if (r == 0)
+		r = units(c, rules, lt_yaml_get(map, "units"), LT_RULE_UNIT);
+	if (r == 0)
+		r = units(c, rules, lt_yaml_get(map, "lengths"), LT_RULE_LENGTH);
+	if (r == 0)
+		r = server_calls(c, rules, lt_yaml_get(map, "counted"));
+	if (r == 0 && only)
+		r = words(c, lt_yaml_get(only, "in"), &drop);
+	if (r == 0 && only)
+		r = add_paths(c, rules, lt_yaml_get(only, "paths"), &drop);
+	return r;
+}
+
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields",  "meters",     "units",
-					    "outside", "tool_calls", "server_calls",
-					    "each",    "stream",     NULL};
+	static const char *const known[] = {"fields",  "meters",  "units",	"outside", "zero",
+					    "replace", "headers", "tool_calls", "counted", "each",
+					    "stream",  "cost",	  "per_call",	NULL};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
 	if (r == 0)
@@ -367,13 +502,24 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 	if (r == 0)
 		r = meters(c, lt_yaml_get(map, "meters"));
 	if (r == 0)
-		r = units(c, lt_yaml_get(map, "units"));
+		r = units(c, &c->shape->response, lt_yaml_get(map, "units"), LT_RULE_UNIT);
 	if (r == 0)
-		r = outside(c, lt_yaml_get(map, "outside"));
+		r = meter_bits(c, lt_yaml_get(map, "outside"), &c->shape->outside);
 	if (r == 0)
-		r = counters(c, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
+		r = meter_bits(c, lt_yaml_get(map, "zero"), &c->shape->zero);
 	if (r == 0)
-		r = server_calls(c, lt_yaml_get(map, "server_calls"));
+		r = replace(c, lt_yaml_get(map, "replace"));
+	if (r == 0)
+		r = headers(c, lt_yaml_get(map, "headers"));
+	if (r == 0)
+		r = cost(c, lt_yaml_get(map, "cost"));
+	if (r == 0)
+		r = per_call(c, lt_yaml_get(map, "per_call"));
+	if (r == 0)
+		r = counters(c, &c->shape->response, lt_yaml_get(map, "tool_calls"),
+			     LT_COUNTS_TOOL_CALLS);
+	if (r == 0)
+		r = server_calls(c, &c->shape->response, lt_yaml_get(map, "counted"));
 	if (r == 0)
 		r = each(c, lt_yaml_get(map, "each"));
 	if (r == 0)
@@ -411,7 +557,7 @@ int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret, struct lt_
 	if (r < 0)
 		return r;
 	snprintf(shape->name, sizeof(shape->name), "%s", name->text);
-	r = fields(&c, &shape->request, lt_yaml_get(root, "request"));
+	r = request(&c, lt_yaml_get(root, "request"));
 	if (r == 0)
 		r = response(&c, lt_yaml_get(root, "response"));
 	if (r == 0)

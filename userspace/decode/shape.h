@@ -11,11 +11,12 @@
 #include "userspace/decode/usage.h"
 
 enum {
-	LT_RULES_MAX = 128,
+	LT_RULES_MAX = 160,
 	LT_WORDS_MAX = 12,    /* values in one "in" list */
 	LT_COUNTERS_MAX = 16, /* counters of a shape */
 	LT_TYPES_MAX = 32,    /* payload types that a shape names */
-	LT_EACH_MAX = 2,      /* element scopes */
+	LT_EACH_MAX = 8,      /* element scopes */
+	LT_HEADER_RULES_MAX = 12,
 	LT_SHAPE_WORD = 48,
 };
 
@@ -32,6 +33,8 @@ enum lt_meter {
 	LT_M_AUDIO_OUTPUT,
 	LT_M_IMAGE_INPUT,
 	LT_M_IMAGE_OUTPUT,
+	LT_M_INPUT_EXTRA,  /* charged input beside the total, without a meter of its own */
+	LT_M_OUTPUT_EXTRA, /* the same for output */
 	LT_M_COUNT,
 };
 
@@ -63,6 +66,10 @@ enum lt_rule_kind {
 	LT_RULE_EACH,	  /* begin and end of an element */
 	LT_RULE_EACH_TYPE,
 	LT_RULE_EACH_METER,
+	LT_RULE_REPLACE, /* a usage object begins that replaces what was said before */
+	LT_RULE_COST,	 /* money stated by the provider */
+	LT_RULE_LENGTH,	 /* a unit: the text's characters */
+	LT_RULE_DROP,	 /* only exchanges whose request says one of the words are charged */
 };
 
 struct lt_rule {
@@ -70,6 +77,7 @@ struct lt_rule {
 	enum lt_keep keep;
 	uint8_t target; /* field, meter, unit, counter or element scope */
 	uint8_t meter;	/* EACH_METER */
+	int8_t scale;	/* COST: one on the wire is 10^-scale of the currency */
 	uint8_t rank;	/* of a field's paths: a lower one is not replaced by a higher one */
 	uint8_t word_count;
 	char words[LT_WORDS_MAX][LT_SHAPE_WORD];
@@ -84,10 +92,24 @@ struct lt_rules {
 	unsigned count;
 };
 
+/* A response header that says what the body does not, or what it says as well. */
+struct lt_header_rule {
+	enum lt_rule_kind kind; /* FIELD, METER, UNIT or COST */
+	uint8_t target;
+	char name[LT_SHAPE_WORD];
+};
+
 struct lt_shape {
 	char name[LT_SHAPE_WORD];
 	struct lt_rules request, response;
-	uint32_t outside; /* bits of meters that their side's total leaves out */
+	struct lt_header_rule header[LT_HEADER_RULES_MAX];
+	unsigned header_count;
+	uint32_t zero; /* bits of meters that are 0 when usage is stated without them */
+	uint32_t emit; /* bits of types that end one of several calls of a session */
+	bool has_per_call;
+	uint16_t per_call[LT_UNITS_MAX]; /* units of every answered call */
+	bool unwrap;			 /* events carry their payload in base64 */
+	uint32_t outside;		 /* bits of meters that their side's total leaves out */
 	char types[LT_TYPES_MAX][LT_SHAPE_WORD];
 	unsigned type_count;
 	uint32_t terminal; /* bits of types that end a stream */

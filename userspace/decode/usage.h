@@ -53,7 +53,7 @@ enum lt_completeness {
 /* "complete" | "client_abort" | "upstream_error" | "truncated" | "capture_gap" */
 const char *lt_completeness_name(enum lt_completeness c);
 
-enum { LT_UNITS_MAX = 8, LT_UNIT_NAME = 32 };
+enum { LT_UNITS_MAX = 16, LT_UNIT_NAME = 32 };
 
 /* Another billing unit on the wire: searches, images, seconds ... */
 struct lt_unit {

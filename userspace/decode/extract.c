@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Runs a shape's rules: each value that the scanner found, into the call in progress. */
+#include <ctype.h>
+
+#include "userspace/base/money.h"
+#include "userspace/base/parse.h"
+#include "userspace/decode/credential.h"
+#include "userspace/decode/work.h"
+
+void lt_copy_word(char *to, size_t size, struct lt_bytes text)
+{
+	size_t n = text.n < size - 1 ? text.n : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = text.p[i] > ' ' && text.p[i] < 0x7f ? (char)text.p[i] : '_';
+	to[n] = '\0';
+}
+
+static bool is_word(struct lt_bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (!isalnum(text.p[i]) && !memchr("_-.:/", text.p[i], 5))
+			return false;
+	}
+	return text.n < sizeof(((struct lt_call *)NULL)->error_type);
+}
+
+static enum lt_tier parse_tier(const char *text)
+{
+	static const struct {
+		const char *name;
+		enum lt_tier tier;
+	} tiers[] = {
+		{"default", LT_TIER_STANDARD},	 {"standard", LT_TIER_STANDARD},
+		{"on_demand", LT_TIER_STANDARD}, {"batch", LT_TIER_BATCH},
+		{"flex", LT_TIER_FLEX},		 {"priority", LT_TIER_PRIORITY},
+		{"fast", LT_TIER_PRIORITY},	 {"provisioned", LT_TIER_PROVISIONED},
+		{"auto", LT_TIER_UNSTATED},
+	};
+
+	for (size_t i = 0; i < LT_COUNT(tiers); i++) {
+		if (strcmp(text, tiers[i].name) == 0)
+			return tiers[i].tier;
+	}
+	return LT_TIER_UNKNOWN;
+}
+
+void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text)
+{
+	struct lt_call *c = &w->call;
+
+	switch (field) {
+	case LT_F_MODEL:
+		if (side == LT_SIDE_REQUEST)
+			lt_copy_word(c->request_model, sizeof(c->request_model), text);
+		else
+			lt_copy_word(c->response_model, sizeof(c->response_model), text);
+		break;
+	case LT_F_ID:
+		lt_copy_word(c->response_id, sizeof(c->response_id), text);
+		break;
+	case LT_F_FINISH_REASON:
+		lt_copy_word(c->finish_reason, sizeof(c->finish_reason), text);
+		break;
+	case LT_F_SERVICE_TIER:
+		lt_copy_word(c->service_tier, sizeof(c->service_tier), text);
+		c->tier = parse_tier(c->service_tier);
+		break;
+	case LT_F_ERROR_TYPE:
+		lt_copy_word(c->error_type, sizeof(c->error_type), text);
+		break;
+	case LT_F_USER:
+		c->end_user_fp = lt_fingerprint(w->decoder->opts.fingerprint_key, text);
+		break;
+	case LT_F_STREAM:
+	case LT_F_COUNT:
+		break;
+	}
+}
+
+static void field_hit(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
+		      const struct lt_json_hit *hit)
+{
+	uint8_t *rank = &w->rank[side][rule->target];
+
+	if (rule->target == LT_F_STREAM) {
+		w->call.streaming = hit->type == LT_JSON_TRUE;
+		return;
+	}
+	if (rule->target == LT_F_ERROR_TYPE) {
+		w->failed |= hit->type != LT_JSON_NULL && hit->type != LT_JSON_FALSE;
+		if (!is_word(hit->text))
+			return; /* a sentence, which may quote the prompt */
+	}
+	if ((hit->type != LT_JSON_STRING && hit->type != LT_JSON_NUMBER) || hit->text.n == 0)
+		return; /* null and "" say nothing */
+	if (rule->rank > *rank || (rule->keep == LT_KEEP_FIRST && rule->rank == *rank))
+		return;
+	*rank = rule->rank;
+	lt_work_field(w, side, (enum lt_field)rule->target, hit->text);
+}
+
+/* "12", "12.0" or "1.5" in thousandths. False for anything that is no count. */
+static bool parse_milli(struct lt_bytes text, uint64_t *ret)
+{
+	const uint8_t *dot = text.n ? memchr(text.p, '.', text.n) : NULL;
+	struct lt_bytes whole = dot ? lt_bytes(text.p, (size_t)(dot - text.p)) : text;
+	uint64_t n, milli = 0, unit = 100;
+
+	if (lt_parse_u64(whole, &n) < 0 || n > UINT64_MAX / 2000)
+		return false;
+	for (size_t i = whole.n + 1; dot && i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		milli += (uint64_t)(text.p[i] - '0') * unit;
+		unit /= 10;
+	}
+	*ret = n * 1000 + milli;
+	return true;
+}
+
+static void keep_count(struct lt_count *to, enum lt_keep keep, uint64_t n)
+{
+	if (to->known && (keep == LT_KEEP_FIRST || (keep == LT_KEEP_MAX && n <= to->n)))
+		return;
+	to->n = keep == LT_KEEP_SUM && to->known ? to->n + n : n;
+	to->known = true;
+}
+
+/* An element ends: its numbers count when its type is one of those that are charged apart. */
+static void element_hit(struct lt_work *w, const struct lt_rule *rule,
+			const struct lt_json_hit *hit)
+{
+	struct lt_element *e = &w->element[rule->target];
+
+	if (hit->type == LT_JSON_OBJECT) {
+		memset(e, 0, sizeof(*e));
+		e->open = true;
+	} else if (hit->type == LT_JSON_END && e->open) {
+		for (int m = 0; e->counts && m < LT_M_COUNT; m++) {
+			if (e->meter[m].known)
+				keep_count(&w->payload_extra[m], LT_KEEP_SUM, e->meter[m].n);
+		}
+		e->open = false;
+	}
+}
+
+static bool in_words(const struct lt_rule *rule, struct lt_bytes text)
+{
+	for (unsigned i = 0; i < rule->word_count; i++) {
+		if (lt_bytes_is(text, rule->words[i]))
+			return true;
+	}
+	return rule->word_count == 0;
+}
+
+/* Whether the counter sees this text for the first time. Beyond the ceiling nothing is new. */
+static bool new_text(struct lt_work *w, uint8_t counter, struct lt_bytes text)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL ^ counter;
+
+	for (size_t i = 0; i < text.n; i++)
+		hash = (hash ^ text.p[i]) * 0x100000001b3ULL;
+	for (unsigned i = 0; i < w->distinct_count; i++) {
+		if (w->distinct[i] == hash)
+			return false;
+	}
+	if (w->distinct_count == LT_DISTINCT_MAX)
+		return false;
+	w->distinct[w->distinct_count++] = hash;
+	return true;
+}
+
+static void count_hit(struct lt_work *w, const struct lt_rule *rule, unsigned number,
+		      const struct lt_json_hit *hit)
+{
+	if (hit->type == LT_JSON_NULL || hit->type == LT_JSON_END ||
+	    (rule->word_count > 0 && (hit->type != LT_JSON_STRING || !in_words(rule, hit->text))))
+		return;
+	if (rule->kind == LT_RULE_DISTINCT &&
+	    (hit->text.n == 0 || !new_text(w, rule->target, hit->text)))
+		return;
+	if (rule->when == 0) {
+		w->counter[rule->target]++;
+		return;
+	}
+	w->payload_counter[number]++;
+	w->payload_counted = true;
+}
+
+void lt_work_type(struct lt_work *w, struct lt_bytes type)
+{
+	const struct lt_shape *shape = w->api->shape;
+
+	for (unsigned i = 0; i < shape->type_count; i++) {
+		if (lt_bytes_is(type, shape->types[i]))
+			w->type = 1U << i;
+	}
+}
+
+/* The first number of a usage object that stands for itself: earlier ones are forgotten. */
+static void begin_usage(struct lt_work *w)
+{
+	if (!w->replaces)
+		return;
+	w->replaces = false;
+	memset(w->meter, 0, sizeof(w->meter));
+	memset(w->extra, 0, sizeof(w->extra));
+}
+
+static void cost_hit(struct lt_work *w, const struct lt_rule *rule, struct lt_bytes text)
+{
+	struct lt_decimal cost;
+	int64_t pico;
+
+	if (lt_decimal_parse(text, &cost) < 0 || cost.scale + rule->scale > 18)
+		return;
+	cost.scale = (uint8_t)(cost.scale + rule->scale);
+	if (lt_decimal_pico(cost, &pico) < 0 || pico < 0)
+		return;
+	w->call.inline_cost_pico = pico;
+	w->call.inline_cost_known = true;
+}
+
+static void number_hit(struct lt_work *w, const struct lt_rule *rule, const struct lt_json_hit *hit)
+{
+	uint64_t milli;
+
+	/* A number in quotes is one as well: some encoders write 64 bits so. */
+	if ((hit->type != LT_JSON_NUMBER && hit->type != LT_JSON_STRING) ||
+	    !parse_milli(hit->text, &milli))
+		return;
+	w->confirmed = true;
+	if (rule->kind != LT_RULE_UNIT)
+		begin_usage(w);
+	if (rule->kind == LT_RULE_METER)
+		keep_count(&w->meter[rule->target], rule->keep, milli / 1000);
+	else if (rule->kind == LT_RULE_UNIT)
+		keep_count(&w->unit[rule->target], rule->keep, milli);
+	else
+		keep_count(&w->element[rule->target].meter[rule->meter], LT_KEEP_LAST,
+			   milli / 1000);
+}
+
+static void length_hit(struct lt_work *w, const struct lt_rule *rule, const struct lt_json_hit *hit)
+{
+	if (hit->type == LT_JSON_STRING)
+		keep_count(&w->unit[rule->target], LT_KEEP_SUM, hit->characters * 1000);
+}
+
+static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
+			const struct lt_json_hit *hit)
+{
+	switch (rule->kind) {
+	case LT_RULE_FIELD:
+		field_hit(w, side, rule, hit);
+		break;
+	case LT_RULE_METER:
+	case LT_RULE_UNIT:
+	case LT_RULE_EACH_METER:
+		number_hit(w, rule, hit);
+		break;
+	case LT_RULE_COUNT:
+	case LT_RULE_DISTINCT:
+		count_hit(w, rule, hit->path, hit);
+		break;
+	case LT_RULE_TYPE:
+		lt_work_type(w, hit->text);
+		break;
+	case LT_RULE_EACH:
+		element_hit(w, rule, hit);
+		break;
+	case LT_RULE_EACH_TYPE:
+		if (w->element[rule->target].open && in_words(rule, hit->text))
+			w->element[rule->target].counts = true;
+		break;
+	case LT_RULE_REPLACE:
+		w->replaces |= hit->type == LT_JSON_OBJECT;
+		break;
+	case LT_RULE_COST:
+		if (hit->type == LT_JSON_NUMBER)
+			cost_hit(w, rule, hit->text);
+		break;
+	case LT_RULE_LENGTH:
+		length_hit(w, rule, hit);
+		break;
+	case LT_RULE_DROP:
+		w->dropped |= !in_words(rule, hit->text);
+		break;
+	}
+}
+
+void lt_work_response_hit(struct lt_work *w, const struct lt_json_hit *hit)
+{
+	hit_by_rule(w, LT_SIDE_RESPONSE, &w->api->shape->response.rule[hit->path], hit);
+}
+
+void lt_work_request_hit(struct lt_work *w, const struct lt_json_hit *hit)
+{
+	hit_by_rule(w, LT_SIDE_REQUEST, &w->api->shape->request.rule[hit->path], hit);
+}
+
+void lt_work_form_field(struct lt_work *w, struct lt_bytes name, struct lt_bytes value)
+{
+	if (lt_bytes_is(name, "model"))
+		lt_work_field(w, LT_SIDE_REQUEST, LT_F_MODEL, value);
+	else if (lt_bytes_is(name, "stream"))
+		w->call.streaming = lt_bytes_is(value, "true");
+}
+
+static void header_count(struct lt_count *to, struct lt_bytes value, uint64_t divisor)
+{
+	uint64_t milli;
+
+	if (!parse_milli(value, &milli))
+		return;
+	to->n = milli / divisor;
+	to->known = true;
+}
+
+void lt_work_headers(struct lt_work *w, const struct lt_http_head *head)
+{
+	const struct lt_shape *shape = w->api->shape;
+
+	for (unsigned i = 0; i < shape->header_count; i++) {
+		const struct lt_header_rule *rule = &shape->header[i];
+		struct lt_bytes value = lt_http_field(head, rule->name);
+		struct lt_rule cost = {.kind = LT_RULE_COST};
+
+		if (value.n == 0)
+			continue;
+		if (rule->kind == LT_RULE_FIELD)
+			lt_work_field(w, LT_SIDE_RESPONSE, (enum lt_field)rule->target, value);
+		else if (rule->kind == LT_RULE_METER)
+			header_count(&w->header_meter[rule->target], value, 1000);
+		else if (rule->kind == LT_RULE_UNIT)
+			header_count(&w->unit[rule->target], value, 1);
+		else
+			cost_hit(w, &cost, value);
+	}
+}
+
+void lt_work_payload_ends(struct lt_work *w)
+{
+	const struct lt_rules *rules = &w->api->shape->response;
+
+	for (unsigned i = 0; w->payload_counted && i < rules->count; i++) {
+		if (rules->rule[i].when & w->type)
+			w->counter[rules->rule[i].target] += w->payload_counter[i];
+		w->payload_counter[i] = 0;
+	}
+	w->payload_counted = false;
+	for (int m = 0; w->api->shape->each_count > 0 && m < LT_M_COUNT; m++) {
+		/* A later payload repeats the elements of an earlier one. */
+		if (w->payload_extra[m].known)
+			w->extra[m] = w->payload_extra[m];
+		w->payload_extra[m] = (struct lt_count){0};
+	}
+	w->types_seen |= w->type;
+	w->documents++;
+	w->type = 0;
+}
+
+void lt_work_payload_drop(struct lt_work *w)
+{
+	memset(w->payload_counter, 0, sizeof(w->payload_counter));
+	memset(w->payload_extra, 0, sizeof(w->payload_extra));
+	memset(w->element, 0, sizeof(w->element));
+	w->payload_counted = false;
+	w->type = 0;
+	w->start_n = 0;
+	lt_json_scan_reset(w->response);
+}

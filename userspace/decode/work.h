@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One metered exchange in progress: what the decoder's parts share. Body bytes go straight through
+ * to the shape's rules; what stays is a few numbers and short names.
+ */
+#pragma once
+
+#include "userspace/decode/decoder.h"
+#include "userspace/decode/provider.h"
+#include "userspace/protocol/sse.h"
+
+enum { LT_DISTINCT_MAX = 256, LT_UNRANKED = 255 };
+
+enum lt_body { LT_BODY_UNKNOWN, LT_BODY_JSON, LT_BODY_SSE, LT_BODY_EVENTS, LT_BODY_OTHER };
+
+enum lt_request_body { LT_REQUEST_UNKNOWN, LT_REQUEST_JSON, LT_REQUEST_FORM, LT_REQUEST_OTHER };
+
+/* An element that is charged beside the totals, while it passes. */
+struct lt_element {
+	bool open, counts;
+	struct lt_count meter[LT_M_COUNT];
+};
+
+struct lt_work {
+	struct lt_decoder *decoder;
+	const struct lt_api *api;
+	const struct lt_exchange *exchange;
+	struct lt_json_scan *request; /* NULL: not wanted any more */
+	struct lt_json_scan *response;
+	struct lt_sse sse;
+	enum lt_body body;
+	bool says_sse;	  /* by its content type */
+	bool in_document; /* of a JSON body */
+	bool bad_json;
+	bool failed;	/* the answer reports an error */
+	char start[16]; /* first bytes of an SSE payload: is it the done marker? */
+	unsigned start_n;
+	uint32_t type; /* bit of the payload's type */
+	uint32_t types_seen;
+	bool done;		     /* the stream's last payload was seen */
+	uint8_t rank[2][LT_F_COUNT]; /* of the path that filled a field, by side */
+	struct lt_count meter[LT_M_COUNT];
+	struct lt_count unit[LT_UNITS_MAX]; /* thousandths */
+	struct lt_count extra[LT_M_COUNT];  /* sums of charged elements */
+	struct lt_count payload_extra[LT_M_COUNT];
+	struct lt_element element[LT_EACH_MAX];
+	uint64_t counter[LT_COUNTERS_MAX];
+	uint64_t payload_counter[LT_RULES_MAX]; /* conditional counts, by rule, until the type is
+						   known */
+	bool payload_counted;
+	struct lt_count header_meter[LT_M_COUNT]; /* said by headers, where the body says nothing */
+	bool replaces;	    /* the next meter begins a usage object that replaces the one before */
+	bool confirmed;	    /* the answer has the shape */
+	bool dropped;	    /* the request is none of those that are charged */
+	unsigned documents; /* that ended in a body of several */
+	unsigned emitted;   /* calls of this session so far */
+	enum lt_request_body request_body;
+	uint64_t distinct[LT_DISTINCT_MAX];
+	unsigned distinct_count;
+	struct lt_call call;
+};
+
+struct lt_decoder {
+	struct lt_decoder_opts opts;
+	const struct lt_catalog *catalog;
+	struct lt_call_sink sink;
+	size_t open;
+};
+
+/* ---- extract.c: a value that was found, by the rule of its path ---- */
+
+void lt_work_request_hit(struct lt_work *w, const struct lt_json_hit *hit);
+void lt_work_response_hit(struct lt_work *w, const struct lt_json_hit *hit);
+/* A request's form field, which is as good as a member of that name. */
+void lt_work_form_field(struct lt_work *w, struct lt_bytes name, struct lt_bytes value);
+void lt_work_headers(struct lt_work *w, const struct lt_http_head *head);
+/* The payload's type, where its framing says it. */
+void lt_work_type(struct lt_work *w, struct lt_bytes type);
+void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text);
+/* A payload (or the one JSON body) is whole: what depended on its type is settled. */
+void lt_work_payload_ends(struct lt_work *w);
+/* What a payload that cannot be finished said so far is kept, but for what depends on its end. */
+void lt_work_payload_drop(struct lt_work *w);
+/* Printable words only: anything else on the wire is not taken over as it is. */
+void lt_copy_word(char *to, size_t size, struct lt_bytes text);
+
+/* ---- settle.c: what was found, as one call ---- */
+
+/* Fills usage, counts and whether the call is charged. @why: how the exchange ended. */
+void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end why);
+/* Whether anything that is charged was said since the last call of the session. */
+bool lt_work_has_usage(const struct lt_work *w);
+/* Ready for the session's next call: what belongs to the connection stays. */
+void lt_work_next_call(struct lt_work *w);
