@@ -50,8 +50,9 @@ static void emit_if_whole(struct lt_work *w)
 {
 	struct lt_decoder *d = w->decoder;
 
-	if (!(w->types_seen & w->api->shape->emit))
+	if (!w->emit_now && !(w->types_seen & w->api->shape->emit))
 		return;
+	w->emit_now = false;
 	lt_work_settle(w, w->exchange, LT_END_COMPLETE);
 	d->sink.call(d->sink.arg, &w->call);
 	lt_work_next_call(w);

@@ -72,6 +72,9 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 	case LT_F_USER:
 		c->end_user_fp = lt_fingerprint(w->decoder->opts.fingerprint_key, text);
 		break;
+	case LT_F_OPERATION:
+		lt_copy_word(c->operation, sizeof(c->operation), text);
+		break;
 	case LT_F_STREAM:
 	case LT_F_COUNT:
 		break;
@@ -248,9 +251,18 @@ static void length_hit(struct lt_work *w, const struct lt_rule *rule, const stru
 		keep_count(&w->unit[rule->target], LT_KEEP_SUM, hit->characters * 1000);
 }
 
+/* Where a number or field holds only in payloads of some types: these come first in practice. */
+static bool holds_now(const struct lt_work *w, const struct lt_rule *rule)
+{
+	return rule->when == 0 || rule->kind == LT_RULE_COUNT || rule->kind == LT_RULE_DISTINCT ||
+	       (w->type & rule->when);
+}
+
 static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
 			const struct lt_json_hit *hit)
 {
+	if (!holds_now(w, rule))
+		return;
 	switch (rule->kind) {
 	case LT_RULE_FIELD:
 		field_hit(w, side, rule, hit);
@@ -283,6 +295,9 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 		break;
 	case LT_RULE_LENGTH:
 		length_hit(w, rule, hit);
+		break;
+	case LT_RULE_EMIT:
+		w->emit_now |= hit->type == LT_JSON_OBJECT;
 		break;
 	case LT_RULE_DROP:
 		w->dropped |= !in_words(rule, hit->text);

@@ -63,10 +63,24 @@ static int read_flag(const struct reader *r, const struct lt_yaml_node *map, con
 	return e;
 }
 
+static int read_outside(const struct reader *r, const struct lt_yaml_node *list, uint32_t *bits)
+{
+	lt_yaml_for_each (item, list) {
+		enum lt_meter meter;
+
+		if (!item->text || lt_meter_parse(item->text, &meter) < 0)
+			return lt_yaml_problem(r->yaml, item, r->problem,
+					       "the name of a meter is expected");
+		*bits |= 1U << meter;
+	}
+	return 0;
+}
+
 static int read_api(const struct reader *r, const struct lt_yaml_node *node, struct lt_api *api)
 {
-	static const char *const known[] = {"api",   "operation", "record_type", "shape", "method",
-					    "paths", "mcp",	  "free",	 NULL};
+	static const char *const known[] = {"api",     "operation",    "record_type", "shape",
+					    "method",  "paths",	       "mcp",	      "free",
+					    "outside", "total_output", NULL};
 	int e = lt_yaml_check_keys(r->yaml, node, known, r->problem);
 
 	snprintf(api->method, sizeof(api->method), "POST");
@@ -90,6 +104,10 @@ static int read_api(const struct reader *r, const struct lt_yaml_node *node, str
 		e = read_flag(r, node, "mcp", &api->mcp);
 	if (e == 0)
 		e = read_flag(r, node, "free", &api->free);
+	if (e == 0)
+		e = read_flag(r, node, "total_output", &api->total_output);
+	if (e == 0)
+		e = read_outside(r, lt_yaml_get(node, "outside"), &api->outside);
 	return e;
 }
 

@@ -21,9 +21,11 @@ struct lt_api {
 	const struct lt_shape *shape; /* resolved when the whole catalog is read */
 	char shape_name[LT_SHAPE_WORD];
 	char name[LT_WORD_SIZE], operation[LT_WORD_SIZE], record_type[LT_WORD_SIZE];
-	char method[8]; /* POST by default, * any */
-	bool mcp;	/* only what speaks the Model Context Protocol, wherever it is */
-	bool free;	/* metered, never charged */
+	char method[8];	   /* POST by default, * any */
+	bool mcp;	   /* only what speaks the Model Context Protocol, wherever it is */
+	bool free;	   /* metered, never charged */
+	bool total_output; /* charged output is the stated total less the input */
+	uint32_t outside;  /* bits of meters that totals leave out here, besides the shape's */
 	char paths[LT_API_PATHS_MAX][LT_PATTERN_SIZE];
 	unsigned path_count;
 };

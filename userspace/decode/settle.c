@@ -49,8 +49,13 @@ static enum lt_completeness completeness(const struct lt_work *w, const struct l
 static void add_beside(struct lt_work *w)
 {
 	const struct lt_shape *shape = w->api->shape;
+	struct lt_count *in = &w->meter[LT_M_INPUT], *out = &w->meter[LT_M_OUTPUT];
 	bool used = w->meter[LT_M_INPUT].known || w->meter[LT_M_OUTPUT].known;
 
+	/* Output that is only in the total. */
+	if (w->api->total_output && w->meter[LT_M_TOTAL].known && in->known &&
+	    w->meter[LT_M_TOTAL].n > in->n + out->n)
+		out->n = w->meter[LT_M_TOTAL].n - in->n;
 	for (int m = 0; m < LT_M_COUNT; m++) {
 		if (w->extra[m].known) {
 			w->meter[m].n += w->extra[m].n;
@@ -69,7 +74,7 @@ static void settle_usage(struct lt_work *w)
 	const struct lt_shape *shape = w->api->shape;
 
 	add_beside(w);
-	lt_normalize(w->meter, shape->outside, u);
+	lt_normalize(w->meter, shape->outside | w->api->outside, u);
 	for (unsigned i = 0; i < shape->unit_count; i++) {
 		struct lt_unit *unit = &u->units[u->unit_count];
 
@@ -94,7 +99,7 @@ static void settle_counts(struct lt_work *w)
 {
 	const struct lt_shape *shape = w->api->shape;
 	struct lt_count *calls = &w->call.tool_calls;
-	bool answered = w->call.status >= 200 && w->call.status < 300;
+	bool answered = w->call.status == 101 || (w->call.status >= 200 && w->call.status < 300);
 
 	for (unsigned i = 0; i < shape->counter_count; i++) {
 		uint64_t n = w->counter[i];

@@ -9,11 +9,11 @@
 static const char *const meter_names[] = {
 	"input",	  "output",	 "cache_read",	 "cache_write",	 "cache_write_5m",
 	"cache_write_1h", "reasoning",	 "audio_input",	 "audio_output", "image_input",
-	"image_output",	  "input_extra", "output_extra",
+	"image_output",	  "input_extra", "output_extra", "total",
 };
 
 static const char *const field_names[] = {
-	"model", "id", "finish_reason", "service_tier", "error_type", "user", "stream",
+	"model", "id", "finish_reason", "service_tier", "error_type", "user", "operation", "stream",
 };
 
 static const char *const keep_names[] = {"last", "first", "sum", "max"};
@@ -138,7 +138,7 @@ static int words(const struct compile *c, const struct lt_yaml_node *list, struc
 static int value_rule(const struct compile *c, struct lt_rules *rules,
 		      const struct lt_yaml_node *node, struct lt_rule *rule)
 {
-	static const char *const known[] = {"paths", "keep", NULL};
+	static const char *const known[] = {"paths", "keep", "when", NULL};
 	const struct lt_yaml_node *keep;
 	int found, r;
 
@@ -154,7 +154,8 @@ static int value_rule(const struct compile *c, struct lt_rules *rules,
 			return wrong(c, keep, "keep is last, first, sum or max");
 		rule->keep = (enum lt_keep)found;
 	}
-	return add_paths(c, rules, lt_yaml_get(node, "paths"), rule);
+	r = type_bits(c, lt_yaml_get(node, "when"), &rule->when);
+	return r < 0 ? r : add_paths(c, rules, lt_yaml_get(node, "paths"), rule);
 }
 
 static int fields(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *map)
@@ -170,7 +171,7 @@ static int fields(const struct compile *c, struct lt_rules *rules, const struct 
 		if (found < 0)
 			return wrong(c, item,
 				     "unknown field: model, id, finish_reason, service_tier, "
-				     "error_type, user or stream");
+				     "error_type, user, operation or stream");
 		rule.target = (uint8_t)found;
 		r = value_rule(c, rules, item, &rule);
 		if (r < 0)
@@ -346,11 +347,11 @@ static int each(const struct compile *c, const struct lt_yaml_node *list)
 
 static int stream(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"done", "type",   "terminal", "error",
-					    "emit", "unwrap", NULL};
+	static const char *const known[] = {"done", "type",    "terminal", "error",
+					    "emit", "emit_at", "unwrap",   NULL};
 	const struct lt_yaml_node *unwrap = lt_yaml_get(map, "unwrap");
 	const struct lt_yaml_node *done = lt_yaml_get(map, "done");
-	struct lt_rule type = {.kind = LT_RULE_TYPE};
+	struct lt_rule type = {.kind = LT_RULE_TYPE}, emit = {.kind = LT_RULE_EMIT};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
 	if (r == 0 && done && (!done->text || strlen(done->text) >= sizeof(c->shape->done)))
@@ -365,6 +366,8 @@ static int stream(const struct compile *c, const struct lt_yaml_node *map)
 	if (r == 0)
 		r = type_bits(c, lt_yaml_get(map, "emit"), &c->shape->emit);
 	c->shape->unwrap = unwrap && unwrap->text && strcmp(unwrap->text, "true") == 0;
+	if (r == 0 && lt_yaml_get(map, "emit_at"))
+		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "emit_at"), &emit);
 	if (r == 0 && lt_yaml_get(map, "type"))
 		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "type"), &type);
 	return r;
@@ -469,7 +472,8 @@ static int replace(const struct compile *c, const struct lt_yaml_node *list)
 /* What a request says: fields, and units of its own (numbers, or the length of a text). */
 static int request(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields", "units", "lengths", "counted", "only", NULL};
+	static const char *const known[] = {"fields", "units",	    "lengths", "counted",
+					    "only",   "tool_calls", NULL};
 	const struct lt_yaml_node *only = lt_yaml_get(map, "only");
 	struct lt_rule drop = {.kind = LT_RULE_DROP};
 	struct lt_rules *rules = &c->shape->request;
@@ -483,6 +487,8 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 		r = units(c, rules, lt_yaml_get(map, "lengths"), LT_RULE_LENGTH);
 	if (r == 0)
 		r = server_calls(c, rules, lt_yaml_get(map, "counted"));
+	if (r == 0)
+		r = counters(c, rules, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
 	if (r == 0 && only)
 		r = words(c, lt_yaml_get(only, "in"), &drop);
 	if (r == 0 && only)
@@ -492,9 +498,9 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields",  "meters",  "units",	"outside", "zero",
-					    "replace", "headers", "tool_calls", "counted", "each",
-					    "stream",  "cost",	  "per_call",	NULL};
+	static const char *const known[] = {"fields",  "meters",  "units",	"outside",  "zero",
+					    "replace", "headers", "tool_calls", "counted",  "each",
+					    "stream",  "cost",	  "cost_ticks", "per_call", NULL};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
 	if (r == 0)
@@ -513,6 +519,8 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 		r = headers(c, lt_yaml_get(map, "headers"));
 	if (r == 0)
 		r = cost(c, lt_yaml_get(map, "cost"));
+	if (r == 0)
+		r = cost(c, lt_yaml_get(map, "cost_ticks"));
 	if (r == 0)
 		r = per_call(c, lt_yaml_get(map, "per_call"));
 	if (r == 0)

@@ -17,7 +17,7 @@ enum {
 	LT_TYPES_MAX = 32,    /* payload types that a shape names */
 	LT_EACH_MAX = 8,      /* element scopes */
 	LT_HEADER_RULES_MAX = 12,
-	LT_SHAPE_WORD = 48,
+	LT_SHAPE_WORD = 64,
 };
 
 /* Numbers as the wire names them, before they are made disjoint. */
@@ -35,6 +35,7 @@ enum lt_meter {
 	LT_M_IMAGE_OUTPUT,
 	LT_M_INPUT_EXTRA,  /* charged input beside the total, without a meter of its own */
 	LT_M_OUTPUT_EXTRA, /* the same for output */
+	LT_M_TOTAL,
 	LT_M_COUNT,
 };
 
@@ -48,6 +49,7 @@ enum lt_field {
 	LT_F_SERVICE_TIER,
 	LT_F_ERROR_TYPE,
 	LT_F_USER,
+	LT_F_OPERATION,
 	LT_F_STREAM,
 	LT_F_COUNT,
 };
@@ -69,6 +71,7 @@ enum lt_rule_kind {
 	LT_RULE_REPLACE, /* a usage object begins that replaces what was said before */
 	LT_RULE_COST,	 /* money stated by the provider */
 	LT_RULE_LENGTH,	 /* a unit: the text's characters */
+	LT_RULE_EMIT,	 /* an object that ends one of several calls of a session */
 	LT_RULE_DROP,	 /* only exchanges whose request says one of the words are charged */
 };
 
