@@ -117,7 +117,7 @@ static int read_unit(const char *text, struct lt_usage *usage)
 	if (!eq || eq == text ||
 	    !lt_bytes_copy(u->name, sizeof(u->name), lt_bytes(text, (size_t)(eq - text))) ||
 	    lt_parse_u64(lt_bytes_str(eq + 1), &n) ||
-	    __builtin_mul_overflow(n, 1000u, &u->amount_milli))
+	    __builtin_mul_overflow(n, 1000000u, &u->amount_micro))
 		return misuse("--unit takes NAME=NUMBER, not", text);
 	usage->unit_count++;
 	return 0;

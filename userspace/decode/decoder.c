@@ -90,10 +90,76 @@ static void on_sse_event(void *arg, const char *name)
 	payload_ends(arg);
 }
 
+static void scan_piece(struct lt_work *w, struct lt_bytes piece)
+{
+	if (lt_json_scan_feed(w->response, piece) < 0)
+		w->bad_json = true;
+}
+
+static void on_inner_data(void *arg, struct lt_bytes piece)
+{
+	scan_piece(arg, piece);
+}
+
+/* The kind of event is its payload's type. */
+static void on_event_begin(void *arg, const struct lt_event_stream_head *head)
+{
+	struct lt_work *w = arg;
+	struct lt_base64_member_sink inner = {.arg = w, .data = on_inner_data};
+
+	w->unwraps = w->api->shape->unwrap && strcmp(head->event_type, "chunk") == 0;
+	if (w->unwraps)
+		lt_base64_member_init(&w->inner, &inner);
+	lt_work_type(w, lt_bytes_str(head->event_type));
+	if (strcmp(head->message_type, "exception") != 0 &&
+	    strcmp(head->message_type, "error") != 0)
+		return;
+	lt_work_type(w, lt_bytes_str(head->message_type));
+	w->failed = true;
+	lt_work_field(w, LT_SIDE_RESPONSE, LT_F_ERROR_TYPE, lt_bytes_str(head->exception_type));
+}
+
+static void on_event_data(void *arg, struct lt_bytes piece)
+{
+	struct lt_work *w = arg;
+
+	if (w->unwraps)
+		lt_base64_member_feed(&w->inner, piece);
+	else
+		scan_piece(w, piece);
+}
+
+static void on_event_end(void *arg, bool intact)
+{
+	struct lt_work *w = arg;
+
+	if (intact) {
+		payload_ends(w);
+		return;
+	}
+	w->bad_json = true;
+	lt_work_payload_drop(w);
+}
+
+static void begin_events(struct lt_work *w)
+{
+	const struct lt_event_stream_sink sink = {
+		.arg = w,
+		.begin = on_event_begin,
+		.data = on_event_data,
+		.end = on_event_end,
+	};
+
+	lt_event_stream_init(&w->events, &sink);
+	w->call.streaming = true;
+}
+
 /* The first byte tells JSON and SSE apart, whatever the content type says: errors of a stream are
  * often plain JSON. */
 static enum lt_body sniff_body(const struct lt_work *w, struct lt_bytes *data)
 {
+	if (w->says_events || data->p[0] == '\0')
+		return LT_BODY_EVENTS;
 	while (data->n > 0 && (data->p[0] == ' ' || data->p[0] == '\n' || data->p[0] == '\r' ||
 			       data->p[0] == '\t'))
 		*data = lt_bytes_skip(*data, 1);
@@ -133,9 +199,14 @@ static int feed_documents(struct lt_work *w, struct lt_bytes data)
 
 static void feed_response(struct lt_work *w, struct lt_bytes data)
 {
-	if (w->body == LT_BODY_UNKNOWN)
+	if (data.n > 0 && w->body == LT_BODY_UNKNOWN) {
 		w->body = sniff_body(w, &data);
-	if (w->body == LT_BODY_SSE)
+		if (w->body == LT_BODY_EVENTS)
+			begin_events(w);
+	}
+	if (w->body == LT_BODY_EVENTS)
+		lt_event_stream_feed(&w->events, data);
+	else if (w->body == LT_BODY_SSE)
 		lt_sse_feed(&w->sse, data);
 	else if (w->body == LT_BODY_JSON && !w->bad_json && feed_documents(w, data) < 0)
 		w->bad_json = true;
@@ -304,6 +375,19 @@ static void copy_model(char *to, size_t size, struct lt_bytes text)
 	lt_copy_word(to, size, lt_bytes(plain, n));
 }
 
+static void feed_request(struct lt_work *w, struct lt_bytes data)
+{
+	if (w->request_body == LT_REQUEST_FORM)
+		lt_multipart_feed(&w->form, data);
+	else if (w->request && lt_json_scan_feed(w->request, data) < 0)
+		w->request = lt_json_scan_free(w->request); /* not JSON at all */
+}
+
+static void on_form_field(void *arg, struct lt_bytes name, struct lt_bytes value)
+{
+	lt_work_form_field(arg, name, value);
+}
+
 static bool holds(struct lt_bytes text, const char *word)
 {
 	return text.n > 0 && memmem(text.p, text.n, word, strlen(word));
@@ -331,6 +415,7 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 		.path = path_of(head->target),
 		.mcp = is_mcp(head),
 	};
+	struct lt_multipart_sink form = {.field = on_form_field};
 	const struct lt_api *api = NULL;
 	struct lt_work *w;
 
@@ -345,12 +430,15 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	w = open_work(d, api);
 	if (!w)
 		return LT_INTEREST_NONE;
+	form.arg = w;
 	describe(w, x, head, ask.host);
 	for (unsigned i = 0; i < api->path_count && model.n == 0; i++)
 		lt_path_match(api->paths[i], ask.path, &model);
 	if (model.n == 0)
 		model = query_model(head->target);
 	copy_model(w->call.request_model, sizeof(w->call.request_model), model);
+	if (lt_multipart_init(&w->form, lt_http_field(head, "content-type"), &form))
+		w->request_body = LT_REQUEST_FORM;
 	w->exchange = x;
 	x->user = w;
 	return api->provider->head_only ? LT_INTEREST_HEAD : LT_INTEREST_BODIES;
@@ -369,6 +457,7 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	w->call.status = head->status;
 	lt_work_headers(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
+	w->says_events = holds(type, "amazon.eventstream");
 	w->call.streaming |= w->says_sse;
 	for (unsigned i = 0; i < p->request_id_header_count && !w->call.request_id[0]; i++)
 		lt_copy_word(w->call.request_id, sizeof(w->call.request_id),
@@ -388,8 +477,8 @@ static void on_body(void *arg, struct lt_exchange *x, enum lt_side side, struct 
 		lt_ignore(lt_json_scan_feed(w->request, data));
 	else if (side == LT_SIDE_RESPONSE)
 		feed_response(w, data);
-	else if (w->request && lt_json_scan_feed(w->request, data) < 0)
-		w->request = lt_json_scan_free(w->request); /* multipart, or not JSON at all */
+	else
+		feed_request(w, data);
 }
 
 /* A WebSocket message is one payload, on either side. */

@@ -81,6 +81,15 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 	}
 }
 
+static struct lt_bytes finish_name(const struct lt_shape *shape, struct lt_bytes number)
+{
+	uint64_t n;
+
+	if (lt_parse_u64(number, &n) < 0 || n >= shape->finish_count)
+		return number;
+	return lt_bytes_str(shape->finish_names[n]);
+}
+
 static void field_hit(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
 		      const struct lt_json_hit *hit)
 {
@@ -100,25 +109,29 @@ static void field_hit(struct lt_work *w, enum lt_side side, const struct lt_rule
 	if (rule->rank > *rank || (rule->keep == LT_KEEP_FIRST && rule->rank == *rank))
 		return;
 	*rank = rule->rank;
+	if (rule->target == LT_F_FINISH_REASON && hit->type == LT_JSON_NUMBER) {
+		lt_work_field(w, side, LT_F_FINISH_REASON, finish_name(w->api->shape, hit->text));
+		return;
+	}
 	lt_work_field(w, side, (enum lt_field)rule->target, hit->text);
 }
 
-/* "12", "12.0" or "1.5" in thousandths. False for anything that is no count. */
-static bool parse_milli(struct lt_bytes text, uint64_t *ret)
+/* "12", "12.0" or "1.5" in millionths. False for anything that is no count. */
+static bool parse_micro(struct lt_bytes text, uint64_t *ret)
 {
 	const uint8_t *dot = text.n ? memchr(text.p, '.', text.n) : NULL;
 	struct lt_bytes whole = dot ? lt_bytes(text.p, (size_t)(dot - text.p)) : text;
-	uint64_t n, milli = 0, unit = 100;
+	uint64_t n, nano = 0, unit = 100000000;
 
-	if (lt_parse_u64(whole, &n) < 0 || n > UINT64_MAX / 2000)
+	if (lt_parse_u64(whole, &n) < 0 || n > UINT64_MAX / 2000000)
 		return false;
 	for (size_t i = whole.n + 1; dot && i < text.n; i++) {
 		if (text.p[i] < '0' || text.p[i] > '9')
 			return false;
-		milli += (uint64_t)(text.p[i] - '0') * unit;
+		nano += (uint64_t)(text.p[i] - '0') * unit;
 		unit /= 10;
 	}
-	*ret = n * 1000 + milli;
+	*ret = n * 1000000 + (nano + 500) / 1000;
 	return true;
 }
 
@@ -183,7 +196,7 @@ static void count_hit(struct lt_work *w, const struct lt_rule *rule, unsigned nu
 	if (rule->kind == LT_RULE_DISTINCT &&
 	    (hit->text.n == 0 || !new_text(w, rule->target, hit->text)))
 		return;
-	if (rule->when == 0) {
+	if (rule->when == 0 && rule->keep != LT_KEEP_MAX) {
 		w->counter[rule->target]++;
 		return;
 	}
@@ -227,28 +240,28 @@ static void cost_hit(struct lt_work *w, const struct lt_rule *rule, struct lt_by
 
 static void number_hit(struct lt_work *w, const struct lt_rule *rule, const struct lt_json_hit *hit)
 {
-	uint64_t milli;
+	uint64_t micro;
 
 	/* A number in quotes is one as well: some encoders write 64 bits so. */
 	if ((hit->type != LT_JSON_NUMBER && hit->type != LT_JSON_STRING) ||
-	    !parse_milli(hit->text, &milli))
+	    !parse_micro(hit->text, &micro))
 		return;
 	w->confirmed = true;
 	if (rule->kind != LT_RULE_UNIT)
 		begin_usage(w);
 	if (rule->kind == LT_RULE_METER)
-		keep_count(&w->meter[rule->target], rule->keep, milli / 1000);
+		keep_count(&w->meter[rule->target], rule->keep, micro / 1000000);
 	else if (rule->kind == LT_RULE_UNIT)
-		keep_count(&w->unit[rule->target], rule->keep, milli);
+		keep_count(&w->unit[rule->target], rule->keep, micro);
 	else
 		keep_count(&w->element[rule->target].meter[rule->meter], LT_KEEP_LAST,
-			   milli / 1000);
+			   micro / 1000000);
 }
 
 static void length_hit(struct lt_work *w, const struct lt_rule *rule, const struct lt_json_hit *hit)
 {
 	if (hit->type == LT_JSON_STRING)
-		keep_count(&w->unit[rule->target], LT_KEEP_SUM, hit->characters * 1000);
+		keep_count(&w->unit[rule->target], LT_KEEP_SUM, hit->characters * 1000000);
 }
 
 /* Where a number or field holds only in payloads of some types: these come first in practice. */
@@ -299,8 +312,12 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 	case LT_RULE_EMIT:
 		w->emit_now |= hit->type == LT_JSON_OBJECT;
 		break;
+	case LT_RULE_CONFIRM:
+		w->confirmed |= hit->type != LT_JSON_NULL;
+		break;
 	case LT_RULE_DROP:
 		w->dropped |= !in_words(rule, hit->text);
+		w->confirmed |= in_words(rule, hit->text);
 		break;
 	}
 }
@@ -325,11 +342,11 @@ void lt_work_form_field(struct lt_work *w, struct lt_bytes name, struct lt_bytes
 
 static void header_count(struct lt_count *to, struct lt_bytes value, uint64_t divisor)
 {
-	uint64_t milli;
+	uint64_t micro;
 
-	if (!parse_milli(value, &milli))
+	if (!parse_micro(value, &micro))
 		return;
-	to->n = milli / divisor;
+	to->n = micro / divisor;
 	to->known = true;
 }
 
@@ -347,7 +364,7 @@ void lt_work_headers(struct lt_work *w, const struct lt_http_head *head)
 		if (rule->kind == LT_RULE_FIELD)
 			lt_work_field(w, LT_SIDE_RESPONSE, (enum lt_field)rule->target, value);
 		else if (rule->kind == LT_RULE_METER)
-			header_count(&w->header_meter[rule->target], value, 1000);
+			header_count(&w->header_meter[rule->target], value, 1000000);
 		else if (rule->kind == LT_RULE_UNIT)
 			header_count(&w->unit[rule->target], value, 1);
 		else
@@ -360,8 +377,12 @@ void lt_work_payload_ends(struct lt_work *w)
 	const struct lt_rules *rules = &w->api->shape->response;
 
 	for (unsigned i = 0; w->payload_counted && i < rules->count; i++) {
-		if (rules->rule[i].when & w->type)
-			w->counter[rules->rule[i].target] += w->payload_counter[i];
+		uint64_t *counter = &w->counter[rules->rule[i].target];
+
+		if (rules->rule[i].keep == LT_KEEP_MAX && w->payload_counter[i] > *counter)
+			*counter = w->payload_counter[i];
+		else if (rules->rule[i].when & w->type)
+			*counter += w->payload_counter[i];
 		w->payload_counter[i] = 0;
 	}
 	w->payload_counted = false;

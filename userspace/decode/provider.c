@@ -205,11 +205,14 @@ int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 /* Matching steps of one path: far more than any real pattern takes, and an end for hostile ones. */
 enum { MATCH_STEPS_MAX = 20000 };
 
-static const char variable[] = "{model}";
+/* One segment, or a name that has slashes in it. */
+static const char variable[] = "{model}", long_variable[] = "{model...}";
 
 static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model,
 		  unsigned *steps)
 {
+	bool is_long = strncmp(pattern, long_variable, sizeof(long_variable) - 1) == 0;
+	size_t skip = is_long ? sizeof(long_variable) - 1 : sizeof(variable) - 1;
 	size_t n = 0;
 
 	if (++*steps > MATCH_STEPS_MAX)
@@ -221,15 +224,14 @@ static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *re
 		}
 		return false;
 	}
-	if (strncmp(pattern, variable, sizeof(variable) - 1) != 0) {
+	if (!is_long && strncmp(pattern, variable, skip) != 0) {
 		if (*pattern == '\0' || path.n == 0)
 			return *pattern == '\0' && path.n == 0;
 		return path.p[0] == (uint8_t)*pattern &&
 		       match(pattern + 1, lt_bytes_skip(path, 1), ret_model, steps);
 	}
-	for (n = 1; n <= path.n && path.p[n - 1] != '/'; n++) {
-		if (match(pattern + sizeof(variable) - 1, lt_bytes_skip(path, n), ret_model,
-			  steps)) {
+	for (n = 1; n <= path.n && (is_long || path.p[n - 1] != '/'); n++) {
+		if (match(pattern + skip, lt_bytes_skip(path, n), ret_model, steps)) {
 			*ret_model = lt_bytes(path.p, n);
 			return true;
 		}

@@ -81,7 +81,7 @@ static void settle_usage(struct lt_work *w)
 		if (!w->unit[i].known)
 			continue;
 		memcpy(unit->name, shape->units[i], sizeof(unit->name));
-		unit->amount_milli = w->unit[i].n;
+		unit->amount_micro = w->unit[i].n;
 		u->unit_count++;
 	}
 	if (u->input.known || u->output.known || u->unit_count > 0)
@@ -108,11 +108,11 @@ static void settle_counts(struct lt_work *w)
 		if (shape->counts[i] == LT_COUNTS_TOOL_CALLS && answered)
 			raise(calls, n);
 		else if (shape->counts[i] != LT_COUNTS_TOOL_CALLS && n > 0)
-			raise(unit, n * 1000);
+			raise(unit, n * 1000000);
 	}
 	for (unsigned i = 0; shape->has_per_call && answered && i < shape->unit_count; i++) {
 		if (shape->per_call[i])
-			raise(&w->unit[i], shape->per_call[i] * 1000ULL);
+			raise(&w->unit[i], shape->per_call[i] * 1000000ULL);
 	}
 }
 

@@ -249,7 +249,7 @@ static int meter_bits(const struct compile *c, const struct lt_yaml_node *list, 
 static int counters(const struct compile *c, struct lt_rules *rules,
 		    const struct lt_yaml_node *list, uint8_t of)
 {
-	static const char *const known[] = {"count", "distinct", "in", "when", NULL};
+	static const char *const known[] = {"count", "distinct", "in", "when", "largest", NULL};
 
 	if (expect(c, list, LT_YAML_LIST) < 0)
 		return -EINVAL;
@@ -258,6 +258,7 @@ static int counters(const struct compile *c, struct lt_rules *rules,
 		struct lt_rule rule = {.kind = distinct ? LT_RULE_DISTINCT : LT_RULE_COUNT};
 		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
 
+		rule.keep = lt_yaml_get(item, "largest") ? LT_KEEP_MAX : LT_KEEP_LAST;
 		if (r == 0 && c->shape->counter_count == LT_COUNTERS_MAX)
 			r = wrong(c, item, "too many counters in one shape");
 		if (r < 0)
@@ -269,7 +270,10 @@ static int counters(const struct compile *c, struct lt_rules *rules,
 		if (r == 0)
 			r = type_bits(c, lt_yaml_get(item, "when"), &rule.when);
 		if (r == 0)
-			r = add_paths(c, rules, distinct ? distinct : lt_yaml_get(item, "count"),
+			r = add_paths(c, rules,
+				      distinct			 ? distinct
+				      : rule.keep == LT_KEEP_MAX ? lt_yaml_get(item, "largest")
+								 : lt_yaml_get(item, "count"),
 				      &rule);
 		if (r < 0)
 			return r;
@@ -496,11 +500,29 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 	return r;
 }
 
+/* What the numbers of an enumeration mean, from 0 on. */
+static int finish_names(const struct compile *c, const struct lt_yaml_node *list)
+{
+	struct lt_shape *s = c->shape;
+
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (name, list) {
+		if (!name->text || strlen(name->text) >= LT_SHAPE_WORD ||
+		    s->finish_count == LT_FINISH_NAMES_MAX)
+			return wrong(c, name, "a short list of short texts is expected");
+		snprintf(s->finish_names[s->finish_count++], LT_SHAPE_WORD, "%s", name->text);
+	}
+	return 0;
+}
+
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields",  "meters",  "units",	"outside",  "zero",
-					    "replace", "headers", "tool_calls", "counted",  "each",
-					    "stream",  "cost",	  "cost_ticks", "per_call", NULL};
+	static const char *const known[] = {
+		"fields",     "meters",	    "units",   "outside",      "zero",	 "replace",
+		"headers",    "tool_calls", "counted", "each",	       "stream", "cost",
+		"cost_ticks", "per_call",   "confirm", "finish_names", NULL};
+	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
 	if (r == 0)
@@ -515,6 +537,10 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 		r = meter_bits(c, lt_yaml_get(map, "zero"), &c->shape->zero);
 	if (r == 0)
 		r = replace(c, lt_yaml_get(map, "replace"));
+	if (r == 0)
+		r = finish_names(c, lt_yaml_get(map, "finish_names"));
+	if (r == 0 && lt_yaml_get(map, "confirm"))
+		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "confirm"), &confirm);
 	if (r == 0)
 		r = headers(c, lt_yaml_get(map, "headers"));
 	if (r == 0)

@@ -17,6 +17,7 @@ enum {
 	LT_TYPES_MAX = 32,    /* payload types that a shape names */
 	LT_EACH_MAX = 8,      /* element scopes */
 	LT_HEADER_RULES_MAX = 12,
+	LT_FINISH_NAMES_MAX = 24,
 	LT_SHAPE_WORD = 64,
 };
 
@@ -72,6 +73,7 @@ enum lt_rule_kind {
 	LT_RULE_COST,	 /* money stated by the provider */
 	LT_RULE_LENGTH,	 /* a unit: the text's characters */
 	LT_RULE_EMIT,	 /* an object that ends one of several calls of a session */
+	LT_RULE_CONFIRM, /* the answer has the shape */
 	LT_RULE_DROP,	 /* only exchanges whose request says one of the words are charged */
 };
 
@@ -109,6 +111,8 @@ struct lt_shape {
 	unsigned header_count;
 	uint32_t zero; /* bits of meters that are 0 when usage is stated without them */
 	uint32_t emit; /* bits of types that end one of several calls of a session */
+	char finish_names[LT_FINISH_NAMES_MAX][LT_SHAPE_WORD]; /* of reasons that come as numbers */
+	unsigned finish_count;
 	bool has_per_call;
 	uint16_t per_call[LT_UNITS_MAX]; /* units of every answered call */
 	bool unwrap;			 /* events carry their payload in base64 */

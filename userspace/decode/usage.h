@@ -58,7 +58,7 @@ enum { LT_UNITS_MAX = 16, LT_UNIT_NAME = 32 };
 /* Another billing unit on the wire: searches, images, seconds ... */
 struct lt_unit {
 	char name[LT_UNIT_NAME];
-	uint64_t amount_milli; /* thousandths, since seconds come with decimals */
+	uint64_t amount_micro; /* millionths, since seconds come with decimals */
 };
 
 struct lt_usage {

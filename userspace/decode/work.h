@@ -7,6 +7,9 @@
 
 #include "userspace/decode/decoder.h"
 #include "userspace/decode/provider.h"
+#include "userspace/protocol/base64_member.h"
+#include "userspace/protocol/event_stream.h"
+#include "userspace/protocol/multipart.h"
 #include "userspace/protocol/sse.h"
 
 enum { LT_DISTINCT_MAX = 256, LT_UNRANKED = 255 };
@@ -27,7 +30,14 @@ struct lt_work {
 	const struct lt_exchange *exchange;
 	struct lt_json_scan *request; /* NULL: not wanted any more */
 	struct lt_json_scan *response;
-	struct lt_sse sse;
+	union {
+		struct lt_sse sse;
+		struct lt_event_stream events;
+	};
+	struct lt_base64_member inner; /* of an event's payload */
+	struct lt_multipart form;
+	bool unwraps;	  /* this event's payload is base64 */
+	bool says_events; /* by its content type */
 	enum lt_body body;
 	bool says_sse;	  /* by its content type */
 	bool in_document; /* of a JSON body */
@@ -40,7 +50,7 @@ struct lt_work {
 	bool done;		     /* the stream's last payload was seen */
 	uint8_t rank[2][LT_F_COUNT]; /* of the path that filled a field, by side */
 	struct lt_count meter[LT_M_COUNT];
-	struct lt_count unit[LT_UNITS_MAX]; /* thousandths */
+	struct lt_count unit[LT_UNITS_MAX]; /* millionths */
 	struct lt_count extra[LT_M_COUNT];  /* sums of charged elements */
 	struct lt_count payload_extra[LT_M_COUNT];
 	struct lt_element element[LT_EACH_MAX];

@@ -100,8 +100,8 @@ static void write_units(struct lt_json_writer *w, const struct lt_usage *usage)
 		lt_json_begin_object(w);
 		lt_json_key(w, "unit");
 		lt_json_string(w, usage->units[i].name);
-		lt_json_key(w, "milli");
-		lt_json_i64(w, clamp(usage->units[i].amount_milli));
+		lt_json_key(w, "micro");
+		lt_json_i64(w, clamp(usage->units[i].amount_micro));
 		lt_json_end_object(w);
 	}
 	lt_json_end_array(w);
@@ -238,7 +238,7 @@ static int read_units(struct lt_ledger *l, sqlite3_stmt *row, int at, struct lt_
 		struct lt_unit *u = &usage->units[usage->unit_count++];
 
 		read_text(s, 0, u->name, sizeof(u->name));
-		u->amount_milli = (uint64_t)sqlite3_column_int64(s, 1);
+		u->amount_micro = (uint64_t)sqlite3_column_int64(s, 1);
 	}
 	sqlite3_reset(s);
 	return step == SQLITE_DONE || step == SQLITE_ROW ? 0 : lt_sqlite_errno(step);
@@ -271,7 +271,7 @@ static int prepare_json(struct lt_ledger *l)
 
 	if (!l->units)
 		r = lt_ledger_prepare(
-			l, "select value ->> 'unit', value ->> 'milli' from json_each(?)",
+			l, "select value ->> 'unit', value ->> 'micro' from json_each(?)",
 			&l->units);
 	if (r == 0 && !l->parts)
 		r = lt_ledger_prepare(l,

@@ -7,7 +7,7 @@
 
 #include "userspace/price/lookup.h"
 
-enum { PICO_PLACES = 12, MILLI_PLACES = 3 };
+enum { PICO_PLACES = 12, MICRO_PLACES = 6 };
 
 const char *lt_price_status_name(enum lt_price_status s)
 {
@@ -222,11 +222,11 @@ static int charge_units(struct bill *b, const struct lt_usage *usage)
 		const struct lt_unit *u = &usage->units[i];
 		uint16_t meter = lt_book_meter(book, u->name);
 
-		if (meter == LT_METER_NONE || u->amount_milli == 0 ||
+		if (meter == LT_METER_NONE || u->amount_micro == 0 ||
 		    lt_tariff_quote(b->tariff, meter, b->total_input, &q))
 			continue;
 		has_requests |= meter == LT_METER_REQUESTS;
-		err = charge(b, &q, lt_book_meter_name(book, meter), u->amount_milli, MILLI_PLACES);
+		err = charge(b, &q, lt_book_meter_name(book, meter), u->amount_micro, MICRO_PLACES);
 		if (err)
 			return err;
 	}

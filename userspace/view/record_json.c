@@ -79,13 +79,13 @@ static void put_fingerprint(struct lt_json_writer *w, const char *key, uint64_t 
 	lt_json_string(w, fp ? text : NULL);
 }
 
-static void put_milli(struct lt_json_writer *w, const char *key, uint64_t milli)
+static void put_micro(struct lt_json_writer *w, const char *key, uint64_t micro)
 {
 	char text[32];
 	size_t n;
 
-	n = (size_t)snprintf(text, sizeof(text), "%" PRIu64 ".%03u", milli / 1000,
-			     (unsigned)(milli % 1000));
+	n = (size_t)snprintf(text, sizeof(text), "%" PRIu64 ".%06u", micro / 1000000,
+			     (unsigned)(micro % 1000000));
 	while (text[n - 1] == '0')
 		text[--n] = '\0';
 	if (text[n - 1] == '.')
@@ -186,7 +186,7 @@ static void put_usage(struct lt_json_writer *w, const struct lt_usage *u)
 	lt_json_key(w, "units");
 	lt_json_begin_object(w);
 	for (unsigned i = 0; i < u->unit_count; i++)
-		put_milli(w, u->units[i].name, u->units[i].amount_milli);
+		put_micro(w, u->units[i].name, u->units[i].amount_micro);
 	lt_json_end_object(w);
 	lt_json_end_object(w);
 	put_text(w, "usage_source", lt_usage_source_name(u->source));

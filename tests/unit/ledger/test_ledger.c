@@ -60,7 +60,7 @@ static void random_record(uint64_t *seed, struct lt_record *r)
 	r->call.usage.unit_count = random_u64(seed) % (LT_UNITS_MAX + 1);
 	for (unsigned i = 0; i < r->call.usage.unit_count; i++) {
 		random_text(seed, r->call.usage.units[i].name, LT_UNIT_NAME);
-		r->call.usage.units[i].amount_milli = random_u64(seed) >> 1;
+		r->call.usage.units[i].amount_micro = random_u64(seed) >> 1;
 	}
 	r->cost.part_count = random_u64(seed) % (LT_COST_PARTS_MAX + 1);
 	for (unsigned i = 0; i < r->cost.part_count; i++) {

@@ -91,7 +91,7 @@ static void use_unit(struct lt_call *c, const char *name, uint64_t milli)
 	struct lt_unit *u = &c->usage.units[c->usage.unit_count++];
 
 	lt_bytes_copy(u->name, sizeof(u->name), lt_bytes_str(name));
-	u->amount_milli = milli;
+	u->amount_micro = milli * 1000;
 }
 
 static struct lt_cost priced_at(const struct lt_call *c, int64_t at)

@@ -59,7 +59,7 @@ static void zero_is_not_null_and_hostile_names_stay_names(void **state)
 	r.call.usage.output.known = true;
 	r.call.usage.unit_count = 1;
 	snprintf(r.call.usage.units[0].name, LT_UNIT_NAME, "seconds");
-	r.call.usage.units[0].amount_milli = 1050;
+	r.call.usage.units[0].amount_micro = 1050000;
 	json = as_json(&r, 9);
 	assert_int_equal(json_integer_value(json_object_get(json, "node_seq")), 9);
 	assert_string_equal(json_string_value(json_object_get(json, "comm")),
