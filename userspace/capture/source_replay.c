@@ -27,6 +27,7 @@ struct entry {
 	struct text request, response;
 	struct lt_bytes host; /* of the URL, without port */
 	bool answered;
+	const struct lt_json_value *messages; /* of a WebSocket session, else NULL */
 	uint64_t start_wall_ns, wait_ns, total_ns;
 };
 
@@ -34,6 +35,7 @@ struct replay {
 	const struct lt_replay_opts *opts;
 	const struct lt_capture_sink *sink;
 	uint64_t random;
+	uint64_t sent[2]; /* bytes of the entry on the wire, by direction */
 };
 
 static void text_free(struct text *t)
@@ -167,6 +169,7 @@ static int add_headers(struct text *t, const struct lt_json_value *headers, bool
 			return -EBADMSG;
 		if (lt_bytes_is_nocase(name, "content-length") ||
 		    lt_bytes_is_nocase(name, "transfer-encoding") ||
+		    lt_bytes_is_nocase(name, "sec-websocket-extensions") ||
 		    (!encoded && lt_bytes_is_nocase(name, "content-encoding")))
 			continue;
 		add(t, name);
@@ -257,6 +260,22 @@ static int write_request(const struct lt_json_value *request, struct entry *e)
 	return t->failed ? -ENOMEM : 0;
 }
 
+/* The answer that turns the connection into a socket, whatever of it was recorded. */
+static int write_handshake(const struct lt_json_value *headers, struct entry *e)
+{
+	int r;
+
+	e->answered = true;
+	add_str(&e->response, "HTTP/1.1 101 Switching Protocols\r\n");
+	r = add_headers(&e->response, headers, true);
+	if (r < 0)
+		return r;
+	if (find_header(headers, "upgrade").n == 0)
+		add_str(&e->response, "upgrade: websocket\r\nconnection: Upgrade\r\n");
+	add_str(&e->response, "\r\n");
+	return e->response.failed ? -ENOMEM : 0;
+}
+
 static int write_response(const struct lt_json_value *response, bool to_head, struct entry *e)
 {
 	const struct lt_json_value *headers = lt_json_get(response, "headers");
@@ -269,6 +288,8 @@ static int write_response(const struct lt_json_value *response, bool to_head, st
 	char line[64];
 	int r = 0;
 
+	if (e->messages)
+		return write_handshake(headers, e);
 	if (!lt_json_number(lt_json_get(response, "status"), &status) || !(status > 0))
 		return 0; /* recorders write 0 for a call that got no answer */
 	if (status < 200 || status > 999)
@@ -324,22 +345,13 @@ static int read_entry(const struct lt_json_value *json, struct entry *e)
 
 	if (!lt_json_is_object(request))
 		return -EBADMSG;
+	e->messages = lt_json_get(json, "_webSocketMessages");
 	read_times(json, e);
 	r = write_request(request, e);
 	if (r < 0)
 		return r;
 	return write_response(lt_json_get(json, "response"),
 			      lt_bytes_is(string_member(request, "method"), "HEAD"), e);
-}
-
-static bool is_websocket(const struct lt_json_value *json)
-{
-	double status = 0;
-
-	return lt_json_get(json, "_webSocketMessages") ||
-	       lt_bytes_is(string_member(json, "_resourceType"), "websocket") ||
-	       (lt_json_number(lt_json_get(lt_json_get(json, "response"), "status"), &status) &&
-		(unsigned)status == 101);
 }
 
 /* xorshift64*: small, and the same everywhere. */
@@ -362,7 +374,7 @@ static size_t next_piece(struct replay *r)
 static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir dir,
 		     struct lt_bytes all, uint64_t from, uint64_t span)
 {
-	uint64_t position = 0;
+	uint64_t position = 0, *sent = &r->sent[dir];
 
 	while (position < all.n) {
 		size_t piece = next_piece(r);
@@ -371,7 +383,7 @@ static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir d
 			.library = LT_LIBRARY_REPLAY,
 			.source = LT_SOURCE_REPLAY,
 			.dir = dir,
-			.position = position,
+			.position = *sent,
 		};
 
 		/* Two pieces at least: an answer that took time began and ended at different
@@ -388,7 +400,63 @@ static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir d
 		conn->head.ts_ns = chunk.ts_ns;
 		r->sink->data(r->sink->arg, &chunk);
 		position += piece;
+		*sent += piece;
 	}
+}
+
+/* One message as one frame; the client's are masked, with zeros, as it makes no difference. */
+static int write_frame(const struct lt_json_value *message, enum lt_dir dir, struct text *t)
+{
+	struct lt_bytes data = string_member(message, "data");
+	uint8_t head[14] = {0x81, dir == LT_DIR_WRITE ? 0x80 : 0};
+	lt_defer(text_free)
+	struct text raw = {0};
+	double opcode = 1;
+	size_t n = 2;
+
+	if (lt_json_number(lt_json_get(message, "opcode"), &opcode) && (unsigned)opcode == 2) {
+		int r = decode(data, &raw);
+
+		if (r < 0)
+			return r;
+		data = text_of(&raw);
+		head[0] = 0x82;
+	}
+	if (data.n > 65535) {
+		head[1] |= 127;
+		for (int i = 0; i < 8; i++)
+			head[n++] = (uint8_t)((uint64_t)data.n >> (56 - 8 * i));
+	} else if (data.n > 125) {
+		head[1] |= 126;
+		head[n++] = (uint8_t)(data.n >> 8);
+		head[n++] = (uint8_t)data.n;
+	} else {
+		head[1] |= (uint8_t)data.n;
+	}
+	add(t, lt_bytes(head, dir == LT_DIR_WRITE ? n + 4 : n));
+	add(t, data);
+	return t->failed ? -ENOMEM : 0;
+}
+
+/* The session's messages, evenly over its time. */
+static int send_messages(struct replay *r, struct lt_event_conn *conn, const struct entry *e,
+			 uint64_t from, uint64_t span)
+{
+	size_t count = lt_json_count(e->messages);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct lt_json_value *message = lt_json_at(e->messages, i);
+		bool sent = lt_bytes_is(string_member(message, "type"), "send");
+		enum lt_dir dir = sent ? LT_DIR_WRITE : LT_DIR_READ;
+		lt_defer(text_free)
+		struct text frame = {0};
+		int err = write_frame(message, dir, &frame);
+
+		if (err < 0)
+			return err;
+		send_all(r, conn, dir, text_of(&frame), from + span / count * (i + 1), 0);
+	}
+	return 0;
 }
 
 static void send_name(const struct replay *r, const struct lt_event_conn *conn,
@@ -419,18 +487,21 @@ static int send_entry(struct replay *r, size_t number, const struct entry *e)
 		return err;
 	memcpy(&conn.ctx, digest, sizeof(conn.ctx));
 	conn.head.ts_ns = start;
+	memset(r->sent, 0, sizeof(r->sent));
 	send_name(r, &conn, e->host);
 	send_all(r, &conn, LT_DIR_WRITE, text_of(&e->request), start, 0);
 	if (e->answered)
 		send_all(r, &conn, LT_DIR_READ, text_of(&e->response), start + e->wait_ns,
 			 e->total_ns - e->wait_ns);
+	if (e->messages)
+		err = send_messages(r, &conn, e, start + e->wait_ns, e->total_ns - e->wait_ns);
 	close.conn = conn;
 	close.conn.head.type = LT_EVENT_CLOSE;
 	close.conn.head.ts_ns = start + e->total_ns;
-	close.position[LT_DIR_WRITE] = e->request.n;
-	close.position[LT_DIR_READ] = e->answered ? e->response.n : 0;
+	close.position[LT_DIR_WRITE] = r->sent[LT_DIR_WRITE];
+	close.position[LT_DIR_READ] = r->sent[LT_DIR_READ];
 	r->sink->close(r->sink->arg, &close);
-	return 0;
+	return err;
 }
 
 static int replay_entry(struct replay *r, const struct lt_json_value *json, size_t number,
@@ -441,15 +512,10 @@ static int replay_entry(struct replay *r, const struct lt_json_value *json, size
 	int err;
 
 	stats->entries++;
-	if (is_websocket(json)) {
-		stats->skipped++;
-		return 0;
-	}
 	err = read_entry(json, &e);
 	if (err == 0)
 		err = send_entry(r, number, &e);
 	if (err == -EBADMSG) {
-		stats->skipped++;
 		stats->malformed++;
 	}
 	return err;

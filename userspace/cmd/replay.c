@@ -87,7 +87,11 @@ static int fail(struct replay *p, const struct lt_problem *problem)
 /* Replayed twice, on any host, a recording gives the same records. */
 static void make_stable(struct lt_record *r)
 {
-	struct lt_record_id_facts facts = {.connection = r->call.conn.ctx};
+	struct lt_record_id_facts facts = {
+		.connection = r->call.conn.ctx,
+		.stream_id = r->call.stream_id,
+		.ordinal = r->call.ordinal,
+	};
 	int64_t start_ns = (int64_t)r->call.conn.generation;
 
 	/* A failure leaves the id of this run, which is as unique. */
@@ -260,12 +264,6 @@ static int replay_all(struct replay *p, char **files, int count)
 		}
 	}
 	clear_progress(p);
-	if (p->stats.skipped > p->stats.malformed)
-		fprintf(stderr,
-			"ledgertap replay: %zu WebSocket sessions of %zu entries skipped: they are "
-			"not "
-			"decoded yet\n",
-			p->stats.skipped - p->stats.malformed, p->stats.entries);
 	return code;
 }
 

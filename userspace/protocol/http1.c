@@ -15,6 +15,7 @@
 #include "userspace/protocol/http_head.h"
 #include "userspace/protocol/inflate.h"
 #include "userspace/protocol/protocol.h"
+#include "userspace/protocol/websocket.h"
 
 enum {
 	PIPELINE_MAX = 64,     /* requests without an answer on one connection */
@@ -22,7 +23,18 @@ enum {
 	HEAD_STEP = 2048,      /* a gathered head grows by this at least */
 };
 
-enum phase { HEAD, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, CLOSE, LOST, CHUNK_LOST };
+enum phase {
+	HEAD,
+	LENGTH,
+	CHUNK_SIZE,
+	CHUNK_DATA,
+	CHUNK_END,
+	TRAILER,
+	CLOSE,
+	LOST,
+	CHUNK_LOST,
+	SOCKET
+};
 
 struct node {
 	struct lt_exchange x;
@@ -51,6 +63,7 @@ struct side {
 	bool line_digits; /* still in the size itself */
 	bool line_cr;	  /* the last byte was CR */
 	struct lt_inflate *inflate;
+	struct lt_websocket *socket;
 	bool guessed;	 /* the framing was found again after a loss, maybe wrongly */
 	bool no_inflate; /* the coding cannot be undone: deliver nothing */
 };
@@ -117,6 +130,7 @@ static void drop_head(struct side *s)
 static void end_body(struct side *s)
 {
 	s->inflate = lt_inflate_free(s->inflate);
+	s->socket = lt_websocket_free(s->socket);
 	s->no_inflate = false;
 }
 
@@ -457,6 +471,59 @@ static enum lt_framing response_framing(const struct lt_head_parse *parsed, cons
 	return parsed->has_length ? LT_FRAMING_LENGTH : LT_FRAMING_CLOSE;
 }
 
+static void socket_data(void *arg, struct lt_bytes data)
+{
+	struct side *s = arg;
+
+	s->parser->sink->body(s->parser->sink->arg, &s->node->x, s->side, data);
+}
+
+static void socket_message(void *arg)
+{
+	struct side *s = arg;
+
+	if (s->parser->sink->message)
+		s->parser->sink->message(s->parser->sink->arg, &s->node->x, s->side);
+}
+
+/* From here on both directions are frames of this exchange, to the connection's end. */
+static int open_sockets(struct lt_parser *p, struct node *node, struct lt_bytes extensions)
+{
+	/* Its own answer is next in line, or there would be two. */
+	if (node != p->first)
+		return -EBADMSG;
+	node->x.websocket = true;
+	node->request_done = true;
+	for (int i = 0; i < 2; i++) {
+		struct side *s = &p->sides[i];
+		struct lt_websocket_opts opts = lt_websocket_agreed(extensions,
+								    i == LT_SIDE_REQUEST);
+		struct lt_websocket_sink sink = {
+			.arg = s, .data = socket_data, .message = socket_message};
+		int r;
+
+		end_body(s);
+		r = lt_websocket_new(&opts, &sink, &s->socket);
+		if (r < 0)
+			return r;
+		s->node = node;
+		s->phase = SOCKET;
+	}
+	return 0;
+}
+
+static ssize_t feed_socket(struct side *s, struct lt_bytes in)
+{
+	int r;
+
+	if (s->side == LT_SIDE_REQUEST)
+		s->node->x.request_body_bytes += in.n;
+	else
+		s->node->x.response_body_bytes += in.n;
+	r = lt_websocket_feed(s->socket, in);
+	return r < 0 ? r : (ssize_t)in.n;
+}
+
 static int response_head(struct side *s, const struct lt_head_parse *parsed)
 {
 	struct lt_parser *p = s->parser;
@@ -475,6 +542,10 @@ static int response_head(struct side *s, const struct lt_head_parse *parsed)
 		if (wants_heads(node))
 			p->sink->response(p->sink->arg, &node->x, &parsed->head);
 	}
+	if (status == 101 && node && wants_bodies(node) &&
+	    lt_bytes_is_nocase(lt_http_field(&parsed->head, "upgrade"), "websocket"))
+		return open_sockets(p, node,
+				    lt_http_field(&parsed->head, "sec-websocket-extensions"));
 	if (status == 101 || (node && node->connects && status < 300)) {
 		p->state = LT_PARSER_UPGRADED;
 		if (node)
@@ -663,6 +734,11 @@ static int gap(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, uint64_t 
 
 	p->now_ns = ts_ns;
 	drop_head(s);
+	if (s->phase == SOCKET) {
+		lt_websocket_gap(s->socket, lost);
+		note_gap(s, lost);
+		return 0;
+	}
 	if (counted && lost <= s->left) {
 		note_gap(s, lost);
 		s->left -= lost;
@@ -700,6 +776,8 @@ static ssize_t feed_some(struct side *s, struct lt_bytes in)
 	case CHUNK_END:
 	case TRAILER:
 		return feed_chunk_frame(s, in);
+	case SOCKET:
+		return feed_socket(s, in);
 	case CLOSE:
 		deliver(s, in);
 		return (ssize_t)in.n;
@@ -762,7 +840,8 @@ static enum lt_end end_reason(const struct lt_parser *p, const struct node *node
 		return end_unseen(node);
 	if (!node->response_begun)
 		return LT_END_NO_RESPONSE;
-	return response->phase == CLOSE ? LT_END_COMPLETE : LT_END_CLIENT_ABORT;
+	return response->phase == CLOSE || response->phase == SOCKET ? LT_END_COMPLETE
+								     : LT_END_CLIENT_ABORT;
 }
 
 static struct lt_parser *close_parser(struct lt_parser *p, uint64_t ts_ns, enum lt_close_reason why)

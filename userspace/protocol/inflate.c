@@ -172,6 +172,28 @@ int lt_inflate_new(struct lt_bytes coding, const struct lt_inflate_sink *sink,
 	return 0;
 }
 
+int lt_inflate_new_raw(const struct lt_inflate_sink *sink, struct lt_inflate **ret)
+{
+	lt_defer(lt_inflate_freep)
+	struct lt_inflate *z = lt_calloc(1, sizeof(*z));
+	struct stage *s;
+	int r;
+
+	if (!z)
+		return -ENOMEM;
+	z->sink = *sink;
+	z->count = 1;
+	s = &z->stages[0];
+	r = open_stage(s, DEFLATE);
+	if (r < 0)
+		return r;
+	s->begun = inflateInit2(&s->z, -15) == Z_OK;
+	if (!s->begun)
+		return -ENOMEM;
+	*ret = lt_take(z);
+	return 0;
+}
+
 static int pass_on(struct lt_inflate *z, unsigned stage, struct lt_bytes data);
 
 static int emit(struct lt_inflate *z, unsigned stage, size_t n)
@@ -294,6 +316,19 @@ int lt_inflate_feed(struct lt_inflate *z, struct lt_bytes in)
 		return 0;
 	r = pass_on(z, 0, in);
 	z->broken = r < 0;
+	return r;
+}
+
+int lt_inflate_message_ends(struct lt_inflate *z, bool reset)
+{
+	static const uint8_t tail[] = {0x00, 0x00, 0xff, 0xff}; /* which the sender cut off */
+	struct stage *s = &z->stages[0];
+	int r = lt_inflate_feed(z, lt_bytes(tail, sizeof(tail)));
+
+	/* A sender may end the whole stream with a message, though hardly any does. */
+	if (r == 0 && (reset || s->ended))
+		inflateReset(&s->z);
+	s->ended = s->trailing = false;
 	return r;
 }
 

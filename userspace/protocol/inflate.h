@@ -22,6 +22,11 @@ struct lt_inflate_sink {
  */
 LT_MUST_CHECK int lt_inflate_new(struct lt_bytes coding, const struct lt_inflate_sink *sink,
 				 struct lt_inflate **ret);
+/* Raw deflate in messages (WebSocket's permessage-deflate, RFC 7692). */
+LT_MUST_CHECK int lt_inflate_new_raw(const struct lt_inflate_sink *sink, struct lt_inflate **ret);
+/* A message's data has ended: its last bytes come out. @reset: the next one begins with an empty
+ * window. */
+LT_MUST_CHECK int lt_inflate_message_ends(struct lt_inflate *z, bool reset);
 /* -EBADMSG: broken data (what came out before stays). Concatenated gzip members and zstd frames are
  * fine. */
 LT_MUST_CHECK int lt_inflate_feed(struct lt_inflate *z, struct lt_bytes in);
