@@ -86,7 +86,7 @@ DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view)
 
 # Static libbpf: the one that the distribution ships need not be on the host that runs the agent.
-LIBS := -lyaml -ljansson -lbrotlidec -lzstd -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
+LIBS := -lyaml -ljansson -lbrotlidec -lzstd -lnghttp2 -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
 
 room-dir  = $(if $(filter collectors,$(1)),collectors,userspace/$(1))
 room-srcs = $(sort $(wildcard $(call room-dir,$(1))/*.c))
@@ -204,7 +204,7 @@ endif
 
 # ---- the two commands of the README, and the rest --------------------------------------------------------
 
-DEB_DEPS := gcc clang llvm make pkg-config libbpf-dev libelf-dev zlib1g-dev libbrotli-dev libzstd-dev \
+DEB_DEPS := gcc clang llvm make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
 	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev pmccabe shellcheck \
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps

@@ -8,6 +8,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/digest.h"
 #include "userspace/base/parse.h"
+#include "userspace/capture/replay_http2.h"
 
 enum {
 	TLS_BYTES = 16384,  /* plaintext of one TLS record */
@@ -25,6 +26,7 @@ struct text {
 
 struct entry {
 	struct text request, response;
+	bool http2;	      /* bodies are unframed */
 	struct lt_bytes host; /* of the URL, without port */
 	bool answered;
 	const struct lt_json_value *messages; /* of a WebSocket session, else NULL */
@@ -180,10 +182,15 @@ static int add_headers(struct text *t, const struct lt_json_value *headers, bool
 	return 0;
 }
 
-static void add_body(struct text *t, struct lt_bytes body, bool chunked)
+static void add_body(struct text *t, struct lt_bytes body, bool chunked, bool unframed)
 {
 	char line[64];
 
+	if (unframed) {
+		add_str(t, "\r\n");
+		add(t, body);
+		return;
+	}
 	if (!chunked) {
 		snprintf(line, sizeof(line), "content-length: %zu\r\n\r\n", body.n);
 		add_str(t, line);
@@ -254,7 +261,7 @@ static int write_request(const struct lt_json_value *request, struct entry *e)
 	if (r < 0)
 		return r;
 	if (post)
-		add_body(t, body, is_chunked(headers));
+		add_body(t, body, is_chunked(headers), e->http2);
 	else
 		add_str(t, "\r\n");
 	return t->failed ? -ENOMEM : 0;
@@ -309,7 +316,7 @@ static int write_response(const struct lt_json_value *response, bool to_head, st
 	if ((unsigned)status == 204 || (unsigned)status == 304 || to_head)
 		add_str(t, "\r\n");
 	else
-		add_body(t, body, is_chunked(headers));
+		add_body(t, body, is_chunked(headers), e->http2);
 	return t->failed ? -ENOMEM : 0;
 }
 
@@ -338,7 +345,7 @@ static void read_times(const struct lt_json_value *json, struct entry *e)
 		e->total_ns = e->wait_ns;
 }
 
-static int read_entry(const struct lt_json_value *json, struct entry *e)
+static int read_entry(const struct lt_json_value *json, bool http2, struct entry *e)
 {
 	const struct lt_json_value *request = lt_json_get(json, "request");
 	int r;
@@ -346,6 +353,8 @@ static int read_entry(const struct lt_json_value *json, struct entry *e)
 	if (!lt_json_is_object(request))
 		return -EBADMSG;
 	e->messages = lt_json_get(json, "_webSocketMessages");
+	/* Sockets are opened over HTTP/1.1 nearly everywhere. */
+	e->http2 = http2 && !e->messages;
 	read_times(json, e);
 	r = write_request(request, e);
 	if (r < 0)
@@ -472,6 +481,26 @@ static void send_name(const struct replay *r, const struct lt_event_conn *conn,
 		r->sink->name(r->sink->arg, &name);
 }
 
+static void add_frames(void *arg, struct lt_bytes bytes)
+{
+	add(arg, bytes);
+}
+
+/* The message in HTTP/1.1 becomes frames. */
+static int frame_message(struct text *t, bool request)
+{
+	struct text frames = {0};
+	const struct lt_frames_sink sink = {.arg = &frames, .bytes = add_frames};
+	const uint8_t *end = memmem(t->p, t->n, "\r\n\r\n", 4);
+	size_t head = end ? (size_t)(end - t->p) + 4 : t->n;
+
+	lt_frames_begin(&sink, request);
+	lt_frames_message(&sink, 1, lt_bytes(t->p, head), lt_bytes_skip(text_of(t), head), request);
+	text_free(t);
+	*t = frames;
+	return t->failed ? -ENOMEM : 0;
+}
+
 static int send_entry(struct replay *r, size_t number, const struct entry *e)
 {
 	struct lt_bytes parts[] = {lt_bytes(&number, sizeof(number)),
@@ -512,7 +541,11 @@ static int replay_entry(struct replay *r, const struct lt_json_value *json, size
 	int err;
 
 	stats->entries++;
-	err = read_entry(json, &e);
+	err = read_entry(json, r->opts->http2, &e);
+	if (err == 0 && e.http2)
+		err = frame_message(&e.request, true);
+	if (err == 0 && e.http2 && e.answered)
+		err = frame_message(&e.response, false);
 	if (err == 0)
 		err = send_entry(r, number, &e);
 	if (err == -EBADMSG) {

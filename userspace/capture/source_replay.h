@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stand-in for the kernel: HAR 1.2 entries in, the chunks that capture would have given out.
- * Each entry is one HTTP/1.1 connection of its own, written as the recorded headers say (chunked or
- * counted, still compressed or not) and cut as asked.
+ * Each entry is one connection of its own, HTTP/1.1 as the recorded headers say (chunked or
+ * counted, still compressed or not), frames of HTTP/2, or a WebSocket session; cut as asked.
  */
 #pragma once
 
@@ -13,12 +13,12 @@ struct lt_replay_opts {
 	size_t split; /* bytes in a chunk; 0: as TLS would cut it */
 	bool random;  /* sizes drawn by @seed instead */
 	uint64_t seed;
+	bool http2; /* as frames of HTTP/2, another stream's between them */
 };
 
 /* What became of the entries, summed over files. */
 struct lt_replay_stats {
 	size_t entries;
-	size_t skipped;	  /* WebSocket (not decoded yet) and malformed ones */
 	size_t malformed; /* no request, a header with a line break, a body that is no base64 ... */
 };
 

@@ -47,7 +47,7 @@ static const char help[] =
 	"\n"
 	"  --format F         jsonl (default), json, table, csv; a record names its file as "
 	"source_file\n"
-	"  --http 1.1         how the exchanges are put on the wire; nothing else yet\n"
+	"  --http 1.1|2       how the exchanges are put on the wire (default 1.1)\n"
 	"  --split N          cut the bytes into pieces of N\n"
 	"  --split random:S   cut them into pieces of random sizes, the same ones for the same S\n"
 	"  --config FILE      hosts, providers and prices as the agent would have them\n"
@@ -206,6 +206,14 @@ static int parse_split(const char *text, struct lt_replay_opts *opts)
 	return 0;
 }
 
+static int parse_http(const char *text, struct lt_replay_opts *opts)
+{
+	opts->http2 = strcmp(text, "2") == 0;
+	if (!opts->http2 && strcmp(text, "1.1") != 0)
+		return wrong("--http takes 1.1 or 2, not", text);
+	return 0;
+}
+
 /* 1: help was asked for. */
 static int parse_options(int argc, char **argv, struct replay *p)
 {
@@ -223,7 +231,7 @@ static int parse_options(int argc, char **argv, struct replay *p)
 		else if (c == 'f')
 			r = parse_format(optarg, &p->format);
 		else if (c == 't')
-			r = strcmp(optarg, "1.1") == 0 ? 0 : wrong("--http takes 1.1, not", optarg);
+			r = parse_http(optarg, &p->opts);
 		else if (c == 's')
 			r = parse_split(optarg, &p->opts);
 		else if (c == 'c')

@@ -22,20 +22,10 @@ static enum lt_completeness stream_completeness(const struct lt_work *w,
 	return why == LT_END_CLIENT_ABORT ? LT_CLIENT_ABORT : LT_TRUNCATED;
 }
 
-static enum lt_completeness completeness(const struct lt_work *w, const struct lt_exchange *x,
-					 enum lt_end why)
+/* The last part of the answer never came: why? */
+static enum lt_completeness cut_completeness(const struct lt_work *w, const struct lt_exchange *x,
+					     enum lt_end why)
 {
-	bool whole = lt_json_scan_done(w->response) || w->documents > 0;
-
-	if (w->api->shape->emit && w->emitted > 0)
-		return LT_COMPLETE;
-	if (w->body == LT_BODY_SSE || w->body == LT_BODY_EVENTS ||
-	    (w->body == LT_BODY_JSON && w->call.streaming && w->documents > 1))
-		return stream_completeness(w, x, why);
-	if (w->body == LT_BODY_JSON && whole && w->failed && w->call.status < 400)
-		return LT_UPSTREAM_ERROR;
-	if (w->body == LT_BODY_JSON && whole)
-		return LT_COMPLETE;
 	if (x->lost[LT_SIDE_RESPONSE] || why == LT_END_GAP || why == LT_END_EVICTED)
 		return LT_CAPTURE_GAP;
 	if (why == LT_END_CLIENT_ABORT || why == LT_END_NO_RESPONSE)
@@ -43,6 +33,28 @@ static enum lt_completeness completeness(const struct lt_work *w, const struct l
 	if (why != LT_END_COMPLETE || x->body_error[LT_SIDE_RESPONSE])
 		return LT_TRUNCATED;
 	return w->body == LT_BODY_JSON ? LT_TRUNCATED : LT_COMPLETE;
+}
+
+static bool is_stream(const struct lt_work *w)
+{
+	return w->body == LT_BODY_SSE || w->body == LT_BODY_EVENTS ||
+	       (w->body == LT_BODY_JSON && w->call.streaming && w->documents > 1);
+}
+
+static enum lt_completeness completeness(const struct lt_work *w, const struct lt_exchange *x,
+					 enum lt_end why)
+{
+	bool whole = lt_json_scan_done(w->response) || w->documents > 0;
+
+	if (w->api->shape->emit && w->emitted > 0)
+		return LT_COMPLETE;
+	if (is_stream(w))
+		return stream_completeness(w, x, why);
+	if (w->body == LT_BODY_JSON && whole && w->failed && w->call.status < 400)
+		return LT_UPSTREAM_ERROR;
+	if (w->body == LT_BODY_JSON && whole)
+		return LT_COMPLETE;
+	return cut_completeness(w, x, why);
 }
 
 /* Elements charged apart, what only headers said, and zeros that the wire leaves out. */

@@ -33,3 +33,4 @@ struct lt_protocol {
 };
 
 extern const struct lt_protocol lt_http1;
+extern const struct lt_protocol lt_http2;

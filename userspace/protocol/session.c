@@ -6,15 +6,13 @@
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
 
-/* In sniffing order. HTTP/2 and WebSocket get their lines here when they are parsed. */
+/* In sniffing order. */
 static const struct lt_protocol *const protocols[] = {
+	&lt_http2,
 	&lt_http1,
 };
 
 enum { SNIFF_BYTES = 24, TRIES_MAX = 64 };
-
-/* What RFC 9113, 3.4 makes every HTTP/2 client send first. */
-static const char http2_preface[] = "PRI * HTTP/2.0";
 
 struct session {
 	const struct lt_conn *conn;
@@ -154,15 +152,6 @@ static enum lt_side side_of(enum lt_dir dir)
 	return dir == LT_DIR_WRITE ? LT_SIDE_REQUEST : LT_SIDE_RESPONSE;
 }
 
-static enum lt_sniff sniff_http2(struct lt_bytes in)
-{
-	size_t n = sizeof(http2_preface) - 1;
-
-	if (memcmp(in.p, http2_preface, in.n < n ? in.n : n) != 0)
-		return LT_SNIFF_NO;
-	return in.n < n ? LT_SNIFF_MORE : LT_SNIFF_YES;
-}
-
 static enum lt_sniff sniff_all(struct lt_bytes in, enum lt_side side,
 			       const struct lt_protocol **ret)
 {
@@ -199,22 +188,14 @@ static bool serves(enum lt_dir dir, struct lt_bytes in)
 static enum lt_sniff find_start(struct lt_sessions *s, struct session *session, enum lt_dir dir,
 				uint64_t ts_ns, struct lt_bytes in)
 {
-	enum lt_sniff http2, answer = LT_SNIFF_NO;
+	enum lt_sniff answer = LT_SNIFF_NO;
 
 	if (serves(dir, in)) {
 		ignore(s, session, ts_ns);
 		return LT_SNIFF_NO;
 	}
 	if (dir == LT_DIR_WRITE) {
-		http2 = sniff_http2(in);
-		if (http2 == LT_SNIFF_YES) {
-			lt_counter_add(LT_C_HTTP2_CONNECTIONS, 1);
-			ignore(s, session, ts_ns);
-			return LT_SNIFF_NO;
-		}
 		answer = sniff_all(in, LT_SIDE_REQUEST, &session->protocol);
-		if (answer == LT_SNIFF_NO)
-			answer = http2;
 	}
 	if (answer == LT_SNIFF_NO && ++session->tries > TRIES_MAX)
 		ignore(s, session, ts_ns);
