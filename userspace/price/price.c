@@ -156,7 +156,7 @@ static int fold(struct bill *b, const struct sum *s, uint64_t quantity)
 static int charge(struct bill *b, const struct lt_quote *q, const char *meter, uint64_t quantity,
 		  unsigned places)
 {
-	uint64_t shown = places ? quantity / 1000 + (quantity % 1000 >= 500) : quantity;
+	uint64_t shown = places ? quantity / 1000000 + (quantity % 1000000 >= 500000) : quantity;
 	struct lt_cost_part *part;
 	struct sum s;
 	int err = sum_of(q, quantity, places, &s);

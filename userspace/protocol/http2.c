@@ -375,7 +375,8 @@ static int trim_block(struct side *s, const struct frame *f)
 	if (front + back > s->block_n)
 		return -EBADMSG;
 	s->block_n -= front + back;
-	memmove(s->block, s->block + front, s->block_n);
+	if (front > 0)
+		memmove(s->block, s->block + front, s->block_n);
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static void a_server_joined_in_the_middle_is_ignored(void **state)
 	assert_int_equal(verdict, LT_VERDICT_IGNORE);
 }
 
-static void http2_is_ignored_and_counted(void **state)
+static void http2_is_recognised_and_counted(void **state)
 {
 	uint64_t before = lt_counter_get(LT_C_HTTP2_CONNECTIONS);
 
@@ -136,7 +136,7 @@ static void http2_is_ignored_and_counted(void **state)
 	W("PRI * H");
 	assert_int_equal(verdict, LT_VERDICT_PROBE);
 	W(&PREFACE[7]);
-	assert_int_equal(verdict, LT_VERDICT_IGNORE);
+	assert_int_equal(verdict, LT_VERDICT_PROBE);
 	assert_int_equal(lt_counter_get(LT_C_HTTP2_CONNECTIONS), before + 1);
 }
 
@@ -336,7 +336,7 @@ int main(void)
 		TEST(a_client_of_no_interest_is_ignored),
 		TEST(a_server_is_ignored),
 		TEST(a_server_joined_in_the_middle_is_ignored),
-		TEST(http2_is_ignored_and_counted),
+		TEST(http2_is_recognised_and_counted),
 		TEST(a_request_cut_in_its_first_bytes_is_recognised),
 		TEST(joined_in_the_middle_it_waits_for_a_request),
 		TEST(what_never_begins_is_given_up),

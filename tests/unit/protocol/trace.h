@@ -92,6 +92,18 @@ static void trace_gap(void *arg, struct lt_exchange *x, enum lt_side side, uint6
 		   (unsigned)lost);
 }
 
+static void trace_message(void *arg, struct lt_exchange *x, enum lt_side side)
+{
+	assert_ptr_equal(x->user, arg);
+	trace_line(arg, "MESSAGE%s%u\n", side == LT_SIDE_REQUEST ? ">" : "<", (unsigned)x->ordinal);
+}
+
+static void trace_trailer(void *arg, struct lt_exchange *x, const struct lt_http_head *trailer)
+{
+	assert_ptr_equal(x->user, arg);
+	trace_line(arg, "TRAILER%u %zu\n", (unsigned)x->ordinal, trailer->field_count);
+}
+
 static void trace_end(void *arg, struct lt_exchange *x, enum lt_end why)
 {
 	static const char *const names[] = {
@@ -127,6 +139,8 @@ static inline struct lt_exchange_sink trace_sink(struct trace *t)
 		.response = trace_response,
 		.body = trace_body,
 		.body_gap = trace_gap,
+		.message = trace_message,
+		.trailer = trace_trailer,
 		.end = trace_end,
 	};
 }
