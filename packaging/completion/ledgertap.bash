@@ -10,7 +10,7 @@ _ledgertap_values()
 	report:--format) echo "table json csv" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
-	replay:--http) echo "1.1" ;;
+	replay:--http) echo "1.1 2" ;;
 	prices:--tier) echo "standard batch flex priority" ;;
 	*) return 1 ;;
 	esac

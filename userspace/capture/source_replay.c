@@ -123,7 +123,7 @@ static bool is_token(struct lt_bytes s)
 static bool split_url(struct lt_bytes url, struct lt_bytes *ret_authority,
 		      struct lt_bytes *ret_target)
 {
-	const uint8_t *at = memmem(url.p, url.n, "://", 3), *fragment, *user;
+	const uint8_t *at = url.n ? memmem(url.p, url.n, "://", 3) : NULL, *fragment, *user;
 	struct lt_bytes rest;
 	size_t n = 0;
 
@@ -137,10 +137,11 @@ static bool split_url(struct lt_bytes url, struct lt_bytes *ret_authority,
 	if (user)
 		*ret_authority = lt_bytes(user + 1, n - (size_t)(user + 1 - rest.p));
 	*ret_target = lt_bytes_skip(rest, n);
-	fragment = memchr(ret_target->p, '#', ret_target->n);
+	fragment = ret_target->n ? memchr(ret_target->p, '#', ret_target->n) : NULL;
 	if (fragment)
 		ret_target->n = (size_t)(fragment - ret_target->p);
-	return ret_authority->n > 0 && !memchr(ret_target->p, ' ', ret_target->n);
+	return ret_authority->n > 0 &&
+	       !(ret_target->n && memchr(ret_target->p, ' ', ret_target->n));
 }
 
 static struct lt_bytes find_header(const struct lt_json_value *headers, const char *wanted)

@@ -387,8 +387,10 @@ static int block_ends(struct lt_parser *p, struct side *s)
 	int r;
 
 	s->in_block = false;
-	r = lt_hpack_decode(s->hpack, lt_bytes(s->block, s->block_n), s->side, &head, &skipped);
-	lt_wipe(s->block, s->block_n);
+	r = lt_hpack_decode(s->hpack, s->block ? lt_bytes(s->block, s->block_n) : lt_bytes_str(""),
+			    s->side, &head, &skipped);
+	if (s->block)
+		lt_wipe(s->block, s->block_n);
 	s->block_n = 0;
 	if (skipped > 0)
 		lt_counter_add(LT_C_HEADER_TOO_LARGE, 1);
