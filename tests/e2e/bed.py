@@ -25,7 +25,7 @@ NODE_PATH = ROOT / "build" / "node" / "node_modules"
 SHORT_CALL = ROOT / "build" / "e2e" / "short_call"
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else shutil.which("python3")
 HOSTS = ["api.openai.com", "api.anthropic.com", "ledger-demo.openai.azure.com", "llm.example.internal",
-         "unrelated.example.com"]
+         "unrelated.example.com", "gateway.example.net"]
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\

@@ -66,7 +66,7 @@ def differences(row, record):
     out, expected, want = Differences(row), row["expected"], row["want"]
     skip = set(expected["ambiguous_fields"])
     out.same("host", row["host"], record.get("host"))
-    out.same("provider", row["provider"], record.get("provider"))
+    out.same("provider", want.get("provider", row["provider"]), record.get("provider"))
     out.same("api", row["api"], record.get("api"))
     out.same("status_code", row["status"], record.get("status_code"))
     out.same("request_model", expected["model_requested"], record.get("request_model"))
@@ -190,7 +190,9 @@ def expected_status(record):
         return "not_billable"
     if record.get("usage_source") == "none":
         return "no_usage"
-    return "unpriced" if recompute(record) is None else "priced"
+    if recompute(record) is not None:
+        return "priced"
+    return "inline" if record.get("inline_cost") else "unpriced"
 
 
 def costs(records):
@@ -201,6 +203,9 @@ def costs(records):
         status, amount = cost.get("status"), cost.get("amount")
         if status != expected_status(record):
             problems.append(f"{name}: price status {status!r}, expected {expected_status(record)!r}")
+        elif status == "inline":
+            if Decimal(amount) != Decimal(record["inline_cost"]):
+                problems.append(f"{name}: costs {amount}, the provider says {record['inline_cost']}")
         elif status != "priced":
             if amount is not None:
                 problems.append(f"{name}: {status}, but costs {amount}")

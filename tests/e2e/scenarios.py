@@ -191,7 +191,14 @@ def unrelated(bed, exchanges):
     """Another host on the same machine: no record may come of it."""
     plain(bed, "unrelated", "unrelated", PLAIN, 8)
     environment = bed.environment("unrelated", "t-un")
-    bed.curl(exchanges[PLAIN], environment, url="https://unrelated.example.com/v1/chat/completions")
+    bed.curl(exchanges[PLAIN], environment, url="https://unrelated.example.com/v1/other")
+
+
+@scenario
+def compatible(bed, exchanges):
+    """A host that nobody named, but a path and an answer that say what it is."""
+    environment = bed.environment("compatible", "t-compatible", provider="compatible")
+    bed.curl(exchanges[PLAIN], environment, url="https://gateway.example.net/v1/chat/completions")
 
 
 def short_call(bed, name, *flags, **more):
