@@ -49,6 +49,31 @@ def curl(bed, exchanges):
     in_parallel((bed.curl, exchange, environment) for exchange in exchanges.values())
 
 
+def over_http2(exchange):
+    scheme, _, rest = exchange.url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}:8443{slash}{path}"
+
+
+@scenario
+def http2_curl(bed, exchanges):
+    need(VENV, "the Python venv")
+    environment = bed.environment("http2-curl", "t-h2", comm="curl")
+    in_parallel((curl_http2, bed, exchange, environment) for exchange in exchanges.values())
+
+
+def curl_http2(bed, exchange, environment):
+    bed.curl(exchange, environment, "--http2", "--compressed", url=over_http2(exchange))
+
+
+@scenario
+def http2_streams(bed, exchanges):
+    """Forty calls on one connection, all at the same time."""
+    need(VENV, "the Python venv")
+    environment = bed.environment("http2-streams", "t-h2s", "delay=5; split=random:3", comm=VENV.name)
+    bed.run([VENV, HERE / "clients" / "http2.py", "40", over_http2(exchanges[STREAM]), STREAM], environment)
+
+
 @scenario
 def curl_encodings(bed, exchanges):
     jobs = []

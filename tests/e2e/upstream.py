@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS server that stands in for the providers: it answers with tests/exchanges, HTTP/1.1 only.
+"""A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1, and over HTTP/2 on
+port 8443 where the h2 package is there.
 
 usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus]
 
@@ -22,6 +23,7 @@ Anything that no exchange fits (another host, say) gets a small JSON document.
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import pathlib
 import random
@@ -34,6 +36,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from exchanges import load, load_corpus, numbered  # noqa: E402
 
 MAX_BODY = 64 << 20
+HTTP2_PORT = 8443
 OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
 SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 
@@ -276,6 +279,18 @@ class Upstream:
         return framing != "close"
 
 
+async def start_http2(upstream, args):
+    try:
+        import upstream_http2
+    except ImportError:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
+    context.set_alpn_protocols(["h2"])
+    await asyncio.start_server(functools.partial(upstream_http2.serve, upstream, Request), "127.0.0.1", HTTP2_PORT,
+                               ssl=context, backlog=512)
+
+
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--certs", type=pathlib.Path, required=True)
@@ -289,6 +304,7 @@ async def main():
     context.set_alpn_protocols(["http/1.1"])
     upstream = Upstream(exchanges, args.log.open("a"))
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=context, backlog=512)
+    await start_http2(upstream, args)
     print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
     async with server:
         await server.serve_forever()

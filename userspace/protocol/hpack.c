@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include <malloc.h>
 #include <nghttp2/nghttp2.h>
 
 #include "userspace/base/alloc.h"
@@ -19,6 +20,48 @@ struct lt_hpack {
 	uint8_t text[LT_HEAD_BYTES_MAX];
 };
 
+/* The table holds keys and queries for as long as the connection lives; nothing of it stays in
+ * freed memory. */
+static void free_wiped(void *p, void *arg)
+{
+	(void)arg;
+	if (p)
+		lt_wipe(p, malloc_usable_size(p));
+	lt_free(p);
+}
+
+static void *allocate(size_t size, void *arg)
+{
+	(void)arg;
+	return lt_calloc(1, size);
+}
+
+static void *allocate_zeroed(size_t count, size_t size, void *arg)
+{
+	(void)arg;
+	return lt_calloc(count, size);
+}
+
+static void *reallocate(void *p, size_t size, void *arg)
+{
+	size_t old = p ? malloc_usable_size(p) : 0;
+	void *moved = allocate(size, arg);
+
+	if (!moved)
+		return NULL;
+	if (p)
+		memcpy(moved, p, old < size ? old : size);
+	free_wiped(p, arg);
+	return moved;
+}
+
+static int new_inflater(nghttp2_hd_inflater **ret)
+{
+	static nghttp2_mem memory = {NULL, allocate, free_wiped, allocate_zeroed, reallocate};
+
+	return nghttp2_hd_inflate_new2(ret, &memory); /* which keeps the pointer */
+}
+
 int lt_hpack_new(struct lt_hpack **ret)
 {
 	struct lt_hpack *h = lt_calloc(1, sizeof(*h));
@@ -26,7 +69,7 @@ int lt_hpack_new(struct lt_hpack **ret)
 	if (!h)
 		return -ENOMEM;
 	h->allowed = TABLE_BYTES;
-	if (nghttp2_hd_inflate_new(&h->inflater) != 0) {
+	if (new_inflater(&h->inflater) != 0) {
 		lt_free(h);
 		return -ENOMEM;
 	}
@@ -115,7 +158,7 @@ static void restart(struct lt_hpack *h)
 {
 	nghttp2_hd_inflate_del(h->inflater);
 	h->inflater = NULL;
-	if (nghttp2_hd_inflate_new(&h->inflater) != 0)
+	if (new_inflater(&h->inflater) != 0)
 		h->inflater = NULL;
 	h->allowed = TABLE_BYTES;
 }

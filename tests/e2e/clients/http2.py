@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Calls at the same time over one HTTP/2 connection.
+
+usage: http2.py TIMES URL EXCHANGE...
+"""
+import asyncio
+import sys
+
+import httpx
+
+from want import KEY, headers
+
+
+async def call(client, url, exchange):
+    body = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "hello"}], "stream": True}
+    fields = {"authorization": f"Bearer {KEY}", **headers(exchange)}
+    async with client.stream("POST", url, json=body, headers=fields) as response:
+        async for _ in response.aiter_bytes():
+            pass
+    return response.http_version
+
+
+async def main():
+    times, url, *exchanges = sys.argv[1:]
+    async with httpx.AsyncClient(http2=True, http1=False, timeout=60) as client:
+        versions = await asyncio.gather(*(call(client, url, exchange) for exchange in exchanges
+                                          for _ in range(int(times))))
+    if set(versions) != {"HTTP/2"}:
+        sys.exit(f"not HTTP/2: {set(versions)}")
+
+
+asyncio.run(main())

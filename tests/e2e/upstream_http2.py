@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same answers over HTTP/2: each stream is a request of its own, answered while others are."""
+import asyncio
+import contextlib
+import ssl
+import time
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.exceptions import ProtocolError
+
+# Fields that HTTP/2 has no place for.
+OF_CONNECTION = {"connection", "transfer-encoding", "keep-alive", "upgrade", "trailer"}
+
+
+class Answer:
+    """Takes an answer as it is written in HTTP/1.1, head first, body unframed."""
+
+    def __init__(self, session, stream):
+        self.session, self.stream = session, stream
+        self.head, self.pending = b"", b""
+        self.begun = False
+
+    def write(self, data):
+        if self.begun:
+            self.pending += data
+            return
+        self.head += data
+        head, end, rest = self.head.partition(b"\r\n\r\n")
+        if not end:
+            return
+        first, *lines = head.decode("latin-1").split("\r\n")
+        fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
+        fields = [(name.lower(), value) for name, value in fields if name.lower() not in OF_CONNECTION]
+        self.session.connection.send_headers(self.stream, [(":status", first.split()[1]), *fields])
+        self.begun, self.pending = True, rest
+
+    async def drain(self):
+        session = self.session
+        while self.pending:
+            window = session.connection.local_flow_control_window(self.stream)
+            size = min(len(self.pending), window, session.connection.max_outbound_frame_size)
+            if size == 0:
+                session.window.clear()
+                await session.flush()
+                await session.window.wait()
+                continue
+            session.connection.send_data(self.stream, self.pending[:size])
+            self.pending = self.pending[size:]
+        await session.flush()
+
+    async def end(self):
+        await self.drain()
+        self.session.connection.end_stream(self.stream)
+        await self.session.flush()
+
+
+class Session:
+    def __init__(self, upstream, request_type, reader, writer):
+        self.upstream, self.request_type = upstream, request_type
+        self.reader, self.writer = reader, writer
+        self.connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self.window = asyncio.Event()
+        self.requests, self.tasks = {}, {}
+
+    async def flush(self):
+        self.writer.write(self.connection.data_to_send())
+        await self.writer.drain()
+
+    async def run(self):
+        self.connection.initiate_connection()
+        await self.flush()
+        while data := await self.reader.read(65536):
+            for event in self.connection.receive_data(data):
+                self.take(event)
+            await self.flush()
+
+    def take(self, event):
+        if isinstance(event, RequestReceived):
+            self.requests[event.stream_id] = (dict(event.headers), bytearray())
+        elif isinstance(event, DataReceived):
+            self.requests[event.stream_id][1].extend(event.data)
+            self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, StreamEnded):
+            self.tasks[event.stream_id] = asyncio.ensure_future(self.respond(event.stream_id))
+        elif isinstance(event, WindowUpdated):
+            self.window.set()
+        elif isinstance(event, StreamReset) and event.stream_id in self.tasks:
+            self.tasks[event.stream_id].cancel()
+
+    async def respond(self, stream):
+        headers, body = self.requests.pop(stream)
+        headers["host"] = headers[":authority"]
+        headers["x-lt-exchange"] = headers.get("x-lt-exchange", "") + "; framing=close"
+        request = self.request_type(f"{headers[':method']} {headers[':path']} HTTP/2", headers, bytes(body))
+        row = {"connection": id(self), "port": self.writer.get_extra_info("peername")[1], "order": stream,
+               "host": request.host, "method": request.method, "target": request.target.partition("?")[0],
+               "exchange": None, "sent_all": False, "request_bytes": len(body), "at": time.time()}
+        answer = Answer(self, stream)
+        with contextlib.suppress(ConnectionError, ProtocolError, ssl.SSLError):
+            await self.upstream.answer(request, answer, row)
+            await answer.end()
+
+
+async def serve(upstream, request_type, reader, writer):
+    # A client that goes away in the middle of something is part of the test.
+    with contextlib.suppress(ConnectionError, ProtocolError, ssl.SSLError):
+        await Session(upstream, request_type, reader, writer).run()
+    writer.close()
