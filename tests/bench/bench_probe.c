@@ -22,6 +22,7 @@
 enum { WARM_UP = 2000, CALLS = 6000, BATCH = 50, ROUNDS = 9, RING = 1 << 16, BARE_NS_MAX = 10000 };
 
 static struct lt_capture *capture;
+static struct lt_attachment *attachment;
 static enum lt_verdict verdict;
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
@@ -129,7 +130,6 @@ static void attach(const char *library)
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_attachment *attachment;
 	struct lt_probe_plan plan;
 	int fd = open(library, O_RDONLY | O_CLOEXEC);
 
@@ -172,8 +172,14 @@ static double measure(const char *library, bool probes, bool floor, enum lt_verd
 		die("the caller failed");
 	close(pipes[0]);
 	close(pipes[1]);
-	if (probes)
+	if (probes) {
+		/* What stays attached is paid for by every measurement that follows. */
+		attachment = lt_attachment_free(attachment);
 		capture = lt_capture_free(capture);
+	}
+	if (!probes && ns > BARE_NS_MAX)
+		die("a call without probes is too slow: something else traces it, or the machine "
+		    "is busy");
 	return (double)ns;
 }
 
