@@ -19,6 +19,8 @@ BOUNDS = {
     "decode_sse_mb_per_s": (400, True),
     "decode_json_mb_per_s": (400, True),
     "agent_rss_mb": (40, False),
+    "agent_rss_mb_streaming": (40, False),
+    "streaming_calls_lost": (0, False),
 }
 
 
@@ -45,11 +47,44 @@ def agent_rss():
     return {"agent_rss_mb": kib / 1024}
 
 
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def streaming_load(calls=100):
+    """An agent while so many calls stream at the same time, a part every 50 ms: percent of one core, memory, records."""
+    sys.path.insert(0, str(ROOT / "tests/e2e"))
+    from bed import HERE, VENV, Bed
+    if not VENV.exists():
+        print("SKIPPED: 100 streaming calls (tests/e2e/setup.sh)")
+        return {}
+    with Bed() as bed:
+        agent = bed.agent("bench")
+        agent.wait_ready()
+        environment = bed.environment("bench", "t-bench", "delay=50; repeat=200")
+        cpu, wall = cpu_seconds(agent.process.pid), time.monotonic()
+        bed.run([VENV, HERE / "clients" / "streams.py", str(calls), "https://api.openai.com/v1/chat/completions",
+                 "openai-chat-stream-usage"], environment)
+        wall = time.monotonic() - wall
+        cpu = cpu_seconds(agent.process.pid) - cpu
+        status = pathlib.Path(f"/proc/{agent.process.pid}/status").read_text()
+        time.sleep(1)
+        records = agent.calls()
+        agent.stop()
+    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    whole = sum(record["usage_completeness"] == "complete" and not record["lost_bytes"] for record in records)
+    return {"agent_cpu_percent": 100 * cpu / wall, "agent_rss_mb_streaming": kib / 1024,
+            "streaming_calls_lost": calls - whole}
+
+
 def main():
     figures = run(BUILD / "release/tests/bench/bench_decode")
     if os.geteuid() == 0:
         figures |= run(BUILD / "release/tests/bench/bench_probe", library())
         figures |= agent_rss()
+        figures |= streaming_load()
     else:
         print("SKIPPED: probes and agent (root is needed)")
     (BUILD / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")

@@ -71,7 +71,7 @@ def http2_streams(bed, exchanges):
     """Forty calls on one connection, all at the same time."""
     need(VENV, "the Python venv")
     environment = bed.environment("http2-streams", "t-h2s", "delay=5; split=random:3", comm=VENV.name)
-    bed.run([VENV, HERE / "clients" / "http2.py", "40", over_http2(exchanges[STREAM]), STREAM], environment)
+    bed.run([VENV, HERE / "clients" / "streams.py", "40", over_http2(exchanges[STREAM]), STREAM], environment)
 
 
 @scenario

@@ -225,7 +225,7 @@ class Upstream:
     def body(self, exchange, options, number):
         parts = exchange.response_parts()
         if "repeat" in options and len(parts) > 4:
-            middle = [part for part in parts if b'"delta"' in part[1] and b"usage" not in part[1]][1:2]
+            middle = [part for part in parts if b'"delta"' in part[1] and b'"usage":{' not in part[1]][1:2]
             parts[2:2] = middle * int(options["repeat"])
         if "pad" in options:
             parts[0] = (parts[0][0], b"{" + b" " * int(options["pad"]) + parts[0][1][1:])

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls at the same time over one HTTP/2 connection.
+"""Streaming calls at the same time: on port 8443 over one HTTP/2 connection, else over one of HTTP/1.1 each.
 
-usage: http2.py TIMES URL EXCHANGE...
+usage: streams.py TIMES URL EXCHANGE...
 """
 import asyncio
 import sys
@@ -23,11 +23,12 @@ async def call(client, url, exchange):
 
 async def main():
     times, url, *exchanges = sys.argv[1:]
-    async with httpx.AsyncClient(http2=True, http1=False, timeout=60) as client:
+    http2 = ":8443/" in url
+    async with httpx.AsyncClient(http2=http2, http1=not http2, timeout=60) as client:
         versions = await asyncio.gather(*(call(client, url, exchange) for exchange in exchanges
                                           for _ in range(int(times))))
-    if set(versions) != {"HTTP/2"}:
-        sys.exit(f"not HTTP/2: {set(versions)}")
+    if set(versions) != {"HTTP/2" if http2 else "HTTP/1.1"}:
+        sys.exit(f"over {set(versions)}")
 
 
 asyncio.run(main())
