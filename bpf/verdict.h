@@ -5,6 +5,8 @@
 
 #include "bpf/maps.h"
 
+enum { PROBE_PATIENCE = 16 }; /* times the budget, while the ring is less than half full */
+
 enum start { START_NONE, START_REQUEST, START_RESPONSE };
 
 #define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
@@ -44,6 +46,20 @@ static __always_inline void refresh_verdict(struct conn *conn)
 }
 
 /*
+ * Userspace decides at the end of the first request's head. When it is late (a busy host, a body of
+ * megabytes that leaves in milliseconds) the copy goes on as long as the ring has room for
+ * everybody else: what the budget cut off would be lost to a call that turns out to be wanted.
+ */
+static __always_inline bool within_budget(__u64 position)
+{
+	if (position < lt_probe_budget)
+		return true;
+	return position < lt_probe_budget * (__u64)PROBE_PATIENCE &&
+	       bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <
+		       bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
+}
+
+/*
  * Under PROBE: nothing is copied before the start of a message is seen. A process that *reads* a
  * request first serves TLS: its side is the other end of somebody's call, so it is ignored here
  * already. A connection joined in the middle is looked at again after each change of direction, a
@@ -70,7 +86,7 @@ static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *c
 			return 0;
 		}
 	}
-	return position < lt_probe_budget ? len : 0;
+	return within_budget(position) ? len : 0;
 }
 
 static __always_inline __u64 head_bytes(struct conn *conn, const struct call *call, __u64 position,

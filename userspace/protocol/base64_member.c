@@ -28,19 +28,12 @@ static int digit(uint8_t c)
 	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
 }
 
-/* What is no digit (padding, a backslash before a slash) says nothing. */
-static void value_byte(struct lt_base64_member *m, uint8_t c)
+static void put_digit(struct lt_base64_member *m, uint8_t c)
 {
 	int d = digit(c);
 
-	if (c == '"') {
-		flush(m);
-		m->bits_n = 0;
-		m->state = SEEK;
-		return;
-	}
 	if (d < 0)
-		return;
+		return; /* padding, white space */
 	m->bits = m->bits << 6 | (uint32_t)d;
 	m->bits_n += 6;
 	if (m->bits_n < 8)
@@ -51,13 +44,52 @@ static void value_byte(struct lt_base64_member *m, uint8_t c)
 		flush(m);
 }
 
+static unsigned hex(uint8_t c)
+{
+	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* A byte behind a backslash: some encoders write "/" and "+" so (RFC 8259, 7). The other escapes
+ * are no digits. */
+static void escaped_byte(struct lt_base64_member *m, uint8_t c)
+{
+	if (m->escape == 1) {
+		m->escape = c == 'u' ? 2 : 0;
+		m->code = 0;
+		if (c == '/')
+			put_digit(m, c);
+		return;
+	}
+	m->code = m->code << 4 | (hex(c) & 15);
+	if (++m->escape < 6)
+		return;
+	m->escape = 0;
+	if (m->code < 128)
+		put_digit(m, (uint8_t)m->code);
+}
+
+static void value_byte(struct lt_base64_member *m, uint8_t c)
+{
+	if (m->escape > 0) {
+		escaped_byte(m, c);
+	} else if (c == '\\') {
+		m->escape = 1;
+	} else if (c == '"') {
+		flush(m);
+		m->bits_n = 0;
+		m->state = SEEK;
+	} else {
+		put_digit(m, c);
+	}
+}
+
 static void string_byte(struct lt_base64_member *m, uint8_t c)
 {
 	if (c == '"' && !m->escape) {
 		m->state = BEHIND;
 		return;
 	}
-	m->escape = c == '\\' && !m->escape;
+	m->escape = c == '\\' && !m->escape ? 1 : 0;
 	if (m->key_n < sizeof(m->key))
 		m->key[m->key_n++] = (char)c;
 }
@@ -69,12 +101,16 @@ static void other_byte(struct lt_base64_member *m, uint8_t c)
 	if (c == '"') {
 		m->state = m->state == WANTED ? VALUE : STRING;
 		m->key_n = 0;
-		m->escape = false;
-	} else if (m->state == BEHIND && c == ':' &&
+		m->escape = 0;
+	} else if (m->state == BEHIND && c == ':' && m->depth == 1 &&
 		   lt_bytes_is(lt_bytes(m->key, m->key_n), "bytes")) {
 		m->state = WANTED;
 	} else {
 		m->state = SEEK;
+		if (c == '{' || c == '[')
+			m->depth++;
+		else if ((c == '}' || c == ']') && m->depth > 0)
+			m->depth--;
 	}
 }
 

@@ -16,7 +16,9 @@ struct lt_base64_member_sink {
 struct lt_base64_member {
 	struct lt_base64_member_sink sink;
 	unsigned state;
-	bool escape;
+	unsigned depth;	 /* open objects and arrays: the member is one of the outermost */
+	unsigned escape; /* inside one: which byte of it comes next; 0: none */
+	unsigned code;	 /* of \uXXXX, so far */
 	unsigned key_n;
 	char key[6]; /* "bytes" and one more: a longer one is another */
 	unsigned bits_n;

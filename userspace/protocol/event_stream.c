@@ -44,6 +44,8 @@ static void begin_value(struct lt_event_stream *s, uint32_t size)
 	s->value_left = size;
 	s->value_n = 0;
 	s->value = s->header_type == TYPE_STRING ? place_of(s) : NULL;
+	if (s->value)
+		memset(s->value, 0, LT_EVENT_WORD); /* a header twice: the last one holds */
 	s->header_state = size > 0 ? VALUE : NAME_LENGTH;
 }
 

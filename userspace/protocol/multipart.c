@@ -7,17 +7,20 @@ enum { BODY, BEHIND, HEADERS, END };
 
 enum { BOUNDARY_MAX = 70 };
 
-/* The value of "; name=value" or "; name=\"value\"", empty when there is none. */
+/* The value of "; name=value" or "; name=\"value\"", NULL when there is none. */
 static struct lt_bytes parameter(struct lt_bytes text, const char *name)
 {
 	size_t n = strlen(name);
+	bool quoted = false;
 
 	for (size_t i = 0; i + n < text.n; i++) {
 		struct lt_bytes rest = lt_bytes_skip(text, i);
 		const uint8_t *end;
 
-		if ((i > 0 && text.p[i - 1] != ' ' && text.p[i - 1] != ';') || rest.p[n] != '=' ||
-		    strncasecmp((const char *)rest.p, name, n) != 0)
+		if (text.p[i] == '"')
+			quoted = !quoted;
+		if (quoted || (i > 0 && text.p[i - 1] != ' ' && text.p[i - 1] != ';') ||
+		    rest.p[n] != '=' || strncasecmp((const char *)rest.p, name, n) != 0)
 			continue;
 		rest = lt_bytes_skip(rest, n + 1);
 		if (rest.n > 0 && rest.p[0] == '"') {
@@ -75,28 +78,41 @@ static void put_value(struct lt_multipart *m, struct lt_bytes text)
 	m->value_n += (unsigned)text.n;
 }
 
-/* A line feed alone ends a line as well, as lenient servers have it. */
 static bool goes_on(const struct lt_multipart *m, uint8_t c)
 {
 	return c == (uint8_t)m->boundary[m->matched];
 }
 
+/* What looked like a boundary was content. The CR that a bare line feed did without was not there.
+ */
+static void not_a_boundary(struct lt_multipart *m)
+{
+	unsigned absent = m->bare ? 1 : 0;
+
+	if (m->matched > absent)
+		put_value(m, lt_bytes(m->boundary + absent, m->matched - absent));
+	m->matched = 0;
+	m->bare = false;
+}
+
+/* Only its first bytes can begin a boundary again: CR and LF stand nowhere else in it. */
 static void body_byte(struct lt_multipart *m, uint8_t c)
 {
 	if (!goes_on(m, c)) {
-		/* Only its first byte can begin a boundary again: CR stands nowhere else in it. */
-		put_value(m, lt_bytes(m->boundary, m->matched));
-		m->matched = 0;
-		if (c == '\n')
+		not_a_boundary(m);
+		if (c == '\n') {
+			/* Alone it ends a line as well, as lenient servers have it. */
 			m->matched = 1;
+			m->bare = true;
+		}
 		if (!goes_on(m, c)) {
-			m->matched = 0;
 			put_value(m, lt_bytes(&c, 1));
 			return;
 		}
 	}
 	if (++m->matched == m->boundary_n) {
 		m->matched = 0;
+		m->bare = false;
 		part_ends(m);
 	}
 }
@@ -111,7 +127,8 @@ static void header_line(struct lt_multipart *m)
 		return;
 	name = parameter(line, "name");
 	m->wanted = name.n > 0 && name.n <= sizeof(m->name) &&
-		    !memmem(line.p, line.n, "filename", 8) && line.n < sizeof(m->line);
+		    parameter(line, "filename").p == NULL &&
+		    parameter(line, "filename*").p == NULL && line.n < sizeof(m->line);
 	if (m->wanted) {
 		memcpy(m->name, name.p, name.n);
 		m->name_n = (unsigned)name.n;

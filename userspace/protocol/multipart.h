@@ -21,6 +21,7 @@ struct lt_multipart {
 	unsigned state;
 	char boundary[LT_FORM_BOUNDARY]; /* with CR LF and the dashes in front */
 	unsigned boundary_n, matched;
+	bool bare; /* the line feed that matched had no CR before it */
 	unsigned line_n, name_n, value_n;
 	bool wanted; /* the part has a name that fits, and is no file */
 	char line[LT_FORM_LINE];

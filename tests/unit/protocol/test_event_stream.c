@@ -200,6 +200,31 @@ static void the_member_bytes_is_decoded(void **state)
 	expect_member("{ \"p\" : \"bytes\", \"q\":\"\\\"bytes\\\":\", \"bytes\" : \"YWI\" }", "ab");
 	expect_member("{\"bytes\":null,\"p\":\"YWI=\"}", "");
 	expect_member("{\"bytes\":\"Pz8\\/\"}", "???");
+	expect_member("{\"bytes\":\"Pz8\\u002f\"}", "???");
+	expect_member("{\"bytes\":\"Pz\\n8\\u002F\\r\\n\"}", "???");
+}
+
+static void a_member_of_another_object_is_not_the_one(void **state)
+{
+	(void)state;
+	expect_member("{\"usage\":{\"bytes\":\"YWI=\"},\"list\":[{\"bytes\":\"YWI=\"}],"
+		      "\"bytes\":\"Y2Q=\"}",
+		      "cd");
+}
+
+static void a_header_given_twice_holds_its_last_value(void **state)
+{
+	struct wire w = {.n = 0}, headers = {.n = 0};
+
+	(void)state;
+	string_header(&headers, ":message-type", "exception");
+	string_header(&headers, ":message-type", "event");
+	put32(&w, (uint32_t)(16 + headers.n));
+	put32(&w, (uint32_t)headers.n);
+	put32(&w, lt_crc32(0, lt_bytes(w.p, 8)));
+	put(&w, (const char *)headers.p, headers.n);
+	put32(&w, lt_crc32(0, lt_bytes(w.p, w.n)));
+	expect(&w, "event/:;");
 }
 
 int main(void)
@@ -211,6 +236,8 @@ int main(void)
 		cmocka_unit_test(the_next_message_is_found_behind_garbage),
 		cmocka_unit_test(headers_that_are_none_are_skipped_with_their_message),
 		cmocka_unit_test(the_member_bytes_is_decoded),
+		cmocka_unit_test(a_member_of_another_object_is_not_the_one),
+		cmocka_unit_test(a_header_given_twice_holds_its_last_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,23 @@ static void what_looks_like_a_boundary_is_a_value(void **state)
 	       "m=\r\r\n-\r\n--x\r\r\n--y;");
 }
 
+static void a_bare_line_feed_in_a_value_stays_bare(void **state)
+{
+	(void)state;
+	expect("multipart/form-data; boundary=xx",
+	       "--xx\r\n" FIELD("m") "\r\na\nb\n\n-c\n--xx\n" FIELD("n") "\r\n2\r\n--xx--",
+	       "m=a\nb\n\n-c;n=2;");
+}
+
+static void a_field_may_be_named_filename(void **state)
+{
+	(void)state;
+	expect("multipart/form-data; boundary=xx",
+	       "--xx\r\n" FIELD("filename") "\r\n1\r\n--xx\r\n" FIELD(
+		       "f\"; filename*=\"UTF-8''x") "\r\n2\r\n--xx--",
+	       "filename=1;");
+}
+
 static void a_form_that_breaks_off_gives_what_was_whole(void **state)
 {
 	(void)state;
@@ -131,6 +148,8 @@ int main(void)
 		cmocka_unit_test(fields_come_out_and_files_do_not),
 		cmocka_unit_test(boundaries_may_be_quoted_and_preceded_by_a_preamble),
 		cmocka_unit_test(what_looks_like_a_boundary_is_a_value),
+		cmocka_unit_test(a_bare_line_feed_in_a_value_stays_bare),
+		cmocka_unit_test(a_field_may_be_named_filename),
 		cmocka_unit_test(a_form_that_breaks_off_gives_what_was_whole),
 		cmocka_unit_test(long_values_are_cut_and_long_names_dropped),
 		cmocka_unit_test(other_types_are_no_forms),
