@@ -69,18 +69,19 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol decode discover attribute price ledger control view
+ROOMS := base collectors capture stream protocol estimate decode discover attribute price ledger control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
 DEPS_capture    := capture collectors base
 DEPS_stream     := stream base
 DEPS_protocol   := protocol stream base
-DEPS_decode     := decode protocol stream base
+DEPS_estimate   := estimate base
+DEPS_decode     := decode estimate protocol stream base
 DEPS_discover   := discover capture collectors base
-DEPS_attribute  := attribute decode protocol stream discover capture collectors base
-DEPS_price      := price decode protocol stream base
-DEPS_ledger     := ledger attribute price decode protocol stream discover capture collectors base
+DEPS_attribute  := attribute decode estimate protocol stream discover capture collectors base
+DEPS_price      := price decode estimate protocol stream base
+DEPS_ledger     := ledger attribute price decode estimate protocol stream discover capture collectors base
 DEPS_control    := control $(DEPS_ledger)
 DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view)
@@ -226,6 +227,7 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
+	$(Q)$(PYTHON) tests/golden/estimates.py
 
 check-kernel: all
 	$(Q)sh tests/kernel/run
@@ -272,6 +274,9 @@ install: all man ## to $(PREFIX), with man page, completion, unit and a sample c
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ledgertap
 	install -D -m 644 packaging/config/ledgertap.yaml \
 		$(DESTDIR)$(PREFIX)/share/doc/ledgertap/ledgertap.yaml
+	install -d $(DESTDIR)$(PREFIX)/share/ledgertap/tokens
+	install -m 644 packaging/tokens/*.ranks packaging/tokens/LICENSE.tiktoken \
+		$(DESTDIR)$(PREFIX)/share/ledgertap/tokens
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/ledgertap.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/ledgertap.service
@@ -280,7 +285,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/ledgertap $(DESTDIR)$(PREFIX)/share/man/man1/ledgertap.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ledgertap \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/ledgertap.service
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ledgertap
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ledgertap $(DESTDIR)$(PREFIX)/share/ledgertap/tokens
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/ledgertap
 
 help: ## this list
 	@echo "make            build build/ledgertap"

@@ -24,6 +24,7 @@ enum { WARM_UP = 2000, CALLS = 6000, BATCH = 50, ROUNDS = 9, RING = 1 << 16, BAR
 static struct lt_capture *capture;
 static struct lt_attachment *attachment;
 static enum lt_verdict verdict;
+static unsigned long chunks; /* of the measurement in progress */
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
 {
@@ -33,6 +34,7 @@ static void on_data(void *arg, const struct lt_chunk *chunk)
 	};
 
 	(void)arg;
+	chunks++;
 	lt_capture_set_verdict(capture, &conn, verdict);
 }
 
@@ -139,6 +141,15 @@ static void attach(const char *library)
 	close(fd);
 }
 
+/* A measurement in which the probes did something else than its name says is worth nothing. */
+static void check_chunks(bool floor, enum lt_verdict wanted)
+{
+	if (floor ? chunks != 0 : chunks == 0)
+		die("the probes that were attached are not the ones to measure");
+	if (!floor && (wanted == LT_VERDICT_IGNORE) != (chunks < WARM_UP))
+		die("the verdict did not come before the clock ran");
+}
+
 static double measure(const char *library, bool probes, bool floor, enum lt_verdict wanted,
 		      int size)
 {
@@ -153,6 +164,7 @@ static double measure(const char *library, bool probes, bool floor, enum lt_verd
 	pid_t child;
 
 	verdict = wanted;
+	chunks = 0;
 	if (probes && lt_capture_open(&opts, &capture, &problem) < 0)
 		die(problem.text);
 	if (probes)
@@ -173,6 +185,8 @@ static double measure(const char *library, bool probes, bool floor, enum lt_verd
 	close(pipes[0]);
 	close(pipes[1]);
 	if (probes) {
+		lt_ignore(lt_capture_poll(capture, &sink, 0));
+		check_chunks(floor, wanted);
 		/* What stays attached is paid for by every measurement that follows. */
 		attachment = lt_attachment_free(attachment);
 		capture = lt_capture_free(capture);

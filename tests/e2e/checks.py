@@ -78,7 +78,8 @@ def differences(row, record):
         out.same("response_model", expected["model_returned"], record.get("response_model"))
         out.same("usage_completeness is a cut", True,
                  record.get("usage_completeness") in ("client_abort", "truncated"))
-        out.same("output_tokens of a cut stream", None, usage(record).get("output_tokens"))
+        if record.get("usage_source") != "estimated":
+            out.same("output_tokens of a cut stream", None, usage(record).get("output_tokens"))
     identity(out, want, record)
     return out.found
 
@@ -92,8 +93,10 @@ def whole_call(out, row, record, skip):
     recorded = "usage_source" not in expected
     if recorded and expected["billable"] is None:
         return
+    # Recordings say what the wire stated; tests/golden/estimates.py looks at what we make of the others.
+    estimated = recorded and record.get("usage_source") == "estimated"
     for field in USAGE:
-        want, got = expected[field], usage(record).get(field)
+        want, got = expected[field], None if estimated else usage(record).get(field)
         if field in skip or recorded and field not in TOTALS and not want and not got:
             continue
         out.same(field, want, got)

@@ -196,6 +196,11 @@ int lt_json_paths_new(const char *const *paths, size_t count, struct lt_json_pat
 	return 0;
 }
 
+void lt_json_paths_want_text(struct lt_json_paths *t, uint32_t path)
+{
+	t->nodes[t->node_of[path]].flows = true;
+}
+
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths)
 {
 	lt_free(paths);

@@ -21,6 +21,7 @@ struct lt_json_node {
 	uint16_t parent;
 	uint16_t name_n;
 	uint16_t hit_count;
+	bool flows;	       /* a path that wants the whole text ends here */
 	uint16_t first_hit;    /* into hits[] */
 	uint16_t any;	       /* child for every element */
 	uint16_t first_index;  /* children for one element */
@@ -43,6 +44,7 @@ struct lt_json_paths {
 struct lt_json_set {
 	uint8_t n;
 	bool wanted; /* a path ends at one of them */
+	bool flows;  /* and one of these wants the whole text */
 	bool over;   /* there was no room for all of them */
 	uint16_t node[LT_JSON_ACTIVE_MAX];
 };
@@ -92,6 +94,7 @@ static inline void lt_json_set_clear(struct lt_json_set *set)
 {
 	set->n = 0;
 	set->wanted = false;
+	set->flows = false;
 	set->over = false;
 }
 
@@ -106,12 +109,14 @@ static inline void lt_json_set_add(const struct lt_json_paths *t, struct lt_json
 	}
 	set->node[set->n++] = node;
 	set->wanted |= t->nodes[node].hit_count > 0;
+	set->flows |= t->nodes[node].flows;
 }
 
 static inline void lt_json_set_copy(struct lt_json_set *to, const struct lt_json_set *from)
 {
 	to->n = from->n;
 	to->wanted = from->wanted;
+	to->flows = from->flows;
 	to->over = from->over;
 	for (unsigned i = 0; i < from->n; i++)
 		to->node[i] = from->node[i];

@@ -50,6 +50,8 @@ struct lt_json_scan {
 	uint32_t skip_depth;
 	struct lt_json_set value; /* of the value that comes or is being read */
 	struct frame frames[FRAMES];
+	uint64_t before; /* bytes of this document in earlier inputs */
+	const uint8_t *input;
 	struct lt_json_text text; /* of the token that the input ended in */
 };
 
@@ -79,9 +81,11 @@ void lt_json_scan_reset(struct lt_json_scan *s)
 {
 	s->state = VALUE;
 	s->depth = 0;
+	s->before = 0;
 	lt_json_set_clear(&s->value);
 	s->value.node[s->value.n++] = 0; /* the root */
 	s->value.wanted = s->paths->nodes[0].hit_count > 0;
+	s->value.flows = s->paths->nodes[0].flows;
 }
 
 bool lt_json_scan_done(const struct lt_json_scan *s)
@@ -101,6 +105,24 @@ static void report(struct lt_json_scan *s, const struct lt_json_set *set, struct
 			s->sink.hit(s->sink.arg, hit);
 		}
 	}
+}
+
+/* A piece of the string at hand, for the paths that want all of it. */
+static void flow(void *arg, struct lt_bytes piece)
+{
+	struct lt_json_scan *s = arg;
+
+	for (unsigned i = 0; s->sink.text && i < s->value.n; i++) {
+		const struct lt_json_node *node = &s->paths->nodes[s->value.node[i]];
+
+		for (unsigned h = 0; node->flows && h < node->hit_count; h++)
+			s->sink.text(s->sink.arg, s->paths->hits[node->first_hit + h], piece);
+	}
+}
+
+static uint64_t offset(const struct lt_json_scan *s, const uint8_t *p)
+{
+	return s->before + (uint64_t)(p - s->input);
 }
 
 static bool is_space(uint8_t c)
@@ -178,6 +200,8 @@ static const uint8_t *string(struct lt_json_scan *s, const uint8_t *p, const uin
 		if (s->value.wanted) {
 			struct lt_json_hit hit = {.type = LT_JSON_STRING};
 
+			if (s->value.flows)
+				flow(s, lt_bytes(p, (size_t)(stop - p)));
 			hit.characters = lt_utf8_characters(lt_bytes(p, (size_t)(stop - p)));
 			hit.text = lt_json_text_clip(lt_bytes(p, (size_t)(stop - p)), &hit.cut);
 			report(s, &s->value, &hit);
@@ -191,6 +215,10 @@ static const uint8_t *string(struct lt_json_scan *s, const uint8_t *p, const uin
 		return stop;
 	}
 	lt_json_text_begin(&s->text);
+	if (s->value.flows) {
+		s->text.flow = flow;
+		s->text.flow_arg = s;
+	}
 	s->state = IN_STRING;
 	return p;
 }
@@ -307,6 +335,7 @@ static const uint8_t *begin_container(struct lt_json_scan *s, const uint8_t *p)
 	struct lt_json_hit hit = {.type = array ? LT_JSON_ARRAY : LT_JSON_OBJECT};
 	struct frame *f;
 
+	hit.at = offset(s, p);
 	report(s, &s->value, &hit);
 	/* Its end is reported as well, so a container at a path is walked even if no path lies
 	 * below. */
@@ -333,6 +362,7 @@ static const uint8_t *end_container(struct lt_json_scan *s, const uint8_t *p)
 	if (s->depth == 0 || *p != (s->frames[s->depth - 1].array ? ']' : '}'))
 		return NULL;
 	f = &s->frames[--s->depth];
+	hit.at = offset(s, p);
 	report(s, &f->set, &hit);
 	value_ends(s);
 	return p + 1;
@@ -478,8 +508,10 @@ int lt_json_scan_feed(struct lt_json_scan *s, struct lt_bytes in)
 
 	if (s->state == FAILED)
 		return -EBADMSG;
+	s->input = in.p;
 	while (p && p < end)
 		p = step(s, p, end);
+	s->before += in.n;
 	if (p == end)
 		return 0;
 	s->state = FAILED;
@@ -492,8 +524,10 @@ int lt_json_scan_document(struct lt_json_scan *s, struct lt_bytes in, size_t *re
 
 	if (s->state == FAILED)
 		return -EBADMSG;
+	s->input = in.p;
 	while (p && p < end && s->state != DONE)
 		p = step(s, p, end);
+	s->before += in.n;
 	if (!p) {
 		s->state = FAILED;
 		return -EBADMSG;

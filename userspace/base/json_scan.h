@@ -45,6 +45,9 @@ struct lt_json_paths;
  */
 LT_MUST_CHECK int lt_json_paths_new(const char *const *paths, size_t count,
 				    struct lt_json_paths **ret, size_t *ret_bad);
+/* Strings at path number @path come whole, piece by piece (lt_json_sink.text), before their hit. To
+ * be said before the first scanner. */
+void lt_json_paths_want_text(struct lt_json_paths *paths, uint32_t path);
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths);
 LT_DEFINE_FREEP(lt_json_paths_free, struct lt_json_paths)
 
@@ -55,11 +58,16 @@ struct lt_json_hit {
 	bool cut;	      /* the text was longer */
 	uint64_t
 		characters; /* STRING: code points of the whole text, however much of it is shown */
+	uint64_t at; /* OBJECT, ARRAY and END: of the bracket, in bytes since the document's first
+			feed */
 };
 
 struct lt_json_sink {
 	void *arg;
 	void (*hit)(void *arg, const struct lt_json_hit *hit);
+	/* The next bytes of a string, escapes resolved, split anywhere; only for paths that want
+	 * it. May be NULL. */
+	void (*text)(void *arg, uint32_t path, struct lt_bytes piece);
 };
 
 /* Plain storage of one scanner, to live inside its owner. The members are json_scan.c's. */

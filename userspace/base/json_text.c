@@ -13,6 +13,7 @@ void lt_json_text_begin(struct lt_json_text *t)
 	t->escape = false;
 	t->high = 0;
 	t->hex_left = 0;
+	t->flow = NULL;
 }
 
 void lt_json_text_put(struct lt_json_text *t, struct lt_bytes b)
@@ -20,6 +21,8 @@ void lt_json_text_put(struct lt_json_text *t, struct lt_bytes b)
 	size_t room = LT_JSON_TEXT_MAX - t->n;
 
 	t->characters += lt_utf8_characters(b);
+	if (t->flow)
+		t->flow(t->flow_arg, b);
 	if (t->cut)
 		return;
 	t->cut = b.n > room;

@@ -13,6 +13,9 @@ struct lt_json_text {
 	uint16_t high; /* first half of a surrogate pair */
 	uint32_t n;
 	uint64_t characters; /* code points, those that were cut as well */
+	/* Gets all of the text as it comes; NULL: nobody wants it. Set after lt_json_text_begin. */
+	void (*flow)(void *arg, struct lt_bytes piece);
+	void *flow_arg;
 	uint8_t bytes[LT_JSON_TEXT_MAX];
 };
 

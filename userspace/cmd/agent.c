@@ -42,7 +42,7 @@ struct agent {
 	struct lt_writer *writer;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
-	bool debug;
+	bool debug, no_estimate;
 };
 
 static volatile sig_atomic_t stopping;
@@ -64,6 +64,7 @@ static void usage(FILE *out)
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
 		"(default auto)\n"
+		"  --no-estimate     leave usage open where the provider does not state it\n"
 		"  --debug           log every file that is attached, and the counters each "
 		"minute\n"
 		"  --help\n");
@@ -310,6 +311,7 @@ static int parse_options(int argc, char **argv, struct agent *a)
 		{"state-dir", required_argument, NULL, 's'},
 		{"attach", required_argument, NULL, 'a'},
 		{"debug", no_argument, NULL, 'd'},
+		{"no-estimate", no_argument, NULL, 'e'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -322,6 +324,8 @@ static int parse_options(int argc, char **argv, struct agent *a)
 			a->state_dir = optarg;
 		} else if (c == 'd') {
 			a->debug = true;
+		} else if (c == 'e') {
+			a->no_estimate = true;
 		} else if (c == 'h') {
 			usage(stdout);
 			return -ECANCELED;
@@ -361,6 +365,7 @@ int lt_cmd_agent(int argc, char **argv)
 		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
 		return LT_EXIT_FAILED;
 	}
+	a.config->no_estimate |= a.no_estimate;
 	lt_log_set_level(a.debug ? LT_LOG_DEBUG : a.config->log_level);
 	r = start(&a);
 	if (r == 0)

@@ -84,6 +84,7 @@ static int make_road(struct lt_pipeline *p)
 	struct lt_stream_sink bytes;
 	int r;
 
+	decoder.estimate = !p->opts.config->no_estimate;
 	memcpy(decoder.fingerprint_key, p->opts.fingerprint_key, sizeof(decoder.fingerprint_key));
 	r = lt_decoder_new(&decoder, p->catalog, &calls, &p->decoder);
 	if (r < 0)

@@ -26,7 +26,7 @@ static const struct lt_table_column columns[] = {
 struct replay {
 	const char *config_path, *prices;
 	enum format format;
-	bool progress;
+	bool progress, no_estimate;
 	struct lt_replay_opts opts;
 	struct lt_pipeline *pipeline;
 	struct lt_json_writer json;
@@ -52,6 +52,7 @@ static const char help[] =
 	"  --split random:S   cut them into pieces of random sizes, the same ones for the same S\n"
 	"  --config FILE      hosts, providers and prices as the agent would have them\n"
 	"  --prices FILE      this price book instead\n"
+	"  --no-estimate      leave usage open where the provider does not state it\n"
 	"  --no-progress      no line of progress on a terminal\n"
 	"  --help             this text\n"
 	"\n"
@@ -218,10 +219,15 @@ static int parse_http(const char *text, struct lt_replay_opts *opts)
 static int parse_options(int argc, char **argv, struct replay *p)
 {
 	static const struct option options[] = {
-		{"format", required_argument, NULL, 'f'}, {"http", required_argument, NULL, 't'},
-		{"split", required_argument, NULL, 's'},  {"config", required_argument, NULL, 'c'},
-		{"prices", required_argument, NULL, 'p'}, {"no-progress", no_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"format", required_argument, NULL, 'f'},
+		{"http", required_argument, NULL, 't'},
+		{"split", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
+		{"prices", required_argument, NULL, 'p'},
+		{"no-progress", no_argument, NULL, 'n'},
+		{"no-estimate", no_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c, r = 0;
 
@@ -240,6 +246,8 @@ static int parse_options(int argc, char **argv, struct replay *p)
 			p->prices = optarg;
 		else if (c == 'n')
 			p->progress = false;
+		else if (c == 'e')
+			p->no_estimate = true;
 		else
 			r = -EINVAL; /* getopt has said it */
 	}
@@ -296,6 +304,7 @@ int lt_cmd_replay(int argc, char **argv)
 	}
 	if (lt_config_load(p.config_path, &config, &problem) < 0)
 		return fail(&p, &problem);
+	config->no_estimate |= p.no_estimate;
 	if (p.prices)
 		config->price_book = p.prices;
 	opts.config = config;

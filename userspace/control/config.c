@@ -240,10 +240,23 @@ static int read_log_level(const struct reader *r, const struct lt_yaml_node *roo
 	return 0;
 }
 
+static int read_estimate(const struct reader *r, const struct lt_yaml_node *root)
+{
+	const struct lt_yaml_node *node = get(root, "estimate");
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_SCALAR ||
+	    (strcmp(node->text, "true") != 0 && strcmp(node->text, "false") != 0))
+		return wrong(r, node, "true or false");
+	r->config->no_estimate = strcmp(node->text, "false") == 0;
+	return 0;
+}
+
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {"log_level",	  "providers_dir", "prices", "hosts",
-					   "attribution", "capture",	   NULL};
+	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
+					   "attribution", "capture",	   "estimate", NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -256,6 +269,8 @@ static int read_root(const struct reader *r)
 	if (e < 0)
 		return e;
 	e = read_log_level(r, root);
+	if (e == 0)
+		e = read_estimate(r, root);
 	if (e < 0)
 		return e;
 	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);

@@ -17,6 +17,7 @@ struct lt_config {
 	const struct lt_yaml_node *attribution; /* NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
+	bool no_estimate;	   /* usage that the wire does not state stays open */
 	const char *price_book;	   /* NULL: built-in */
 	const char *price_overlay; /* NULL: none */
 	struct lt_config_host *hosts;

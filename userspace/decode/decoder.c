@@ -32,6 +32,8 @@ struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 {
 	if (d)
 		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
+	if (d)
+		lt_bpe_shelf_clear(&d->shelf);
 	lt_free(d);
 	return NULL;
 }
@@ -74,6 +76,9 @@ static void on_sse_data(void *arg, struct lt_bytes piece)
 	struct lt_work *w = arg;
 	size_t room = sizeof(w->start) - w->start_n;
 
+	/* The event's name is its payload's type, for encoders that write the type last. */
+	if (w->start_n == 0 && w->sse.name_n > 0)
+		lt_work_type(w, lt_bytes(w->sse.name, w->sse.name_n));
 	if (room > 0) {
 		size_t n = piece.n < room ? piece.n : room;
 
@@ -86,7 +91,7 @@ static void on_sse_data(void *arg, struct lt_bytes piece)
 
 static void on_sse_event(void *arg, const char *name)
 {
-	(void)name; /* the payload's own type is the same, and servers leave the name out */
+	(void)name; /* on_sse_data has seen it */
 	payload_ends(arg);
 }
 
@@ -222,6 +227,16 @@ static void on_request_hit(void *arg, const struct lt_json_hit *hit)
 	lt_work_request_hit(arg, hit);
 }
 
+static void on_response_text(void *arg, uint32_t path, struct lt_bytes piece)
+{
+	lt_work_text(arg, LT_SIDE_RESPONSE, path, piece);
+}
+
+static void on_request_text(void *arg, uint32_t path, struct lt_bytes piece)
+{
+	lt_work_text(arg, LT_SIDE_REQUEST, path, piece);
+}
+
 /* ---- the exchange ---- */
 
 static struct lt_work *close_work(struct lt_work *w)
@@ -230,6 +245,8 @@ static struct lt_work *close_work(struct lt_work *w)
 		return NULL;
 	lt_json_scan_free(w->request);
 	lt_json_scan_free(w->response);
+	lt_work_text_drop(w, LT_SIDE_REQUEST);
+	lt_work_text_drop(w, LT_SIDE_RESPONSE);
 	w->decoder->open--;
 	lt_free(w);
 	return NULL;
@@ -238,7 +255,8 @@ static struct lt_work *close_work(struct lt_work *w)
 static struct lt_work *open_work(struct lt_decoder *d, const struct lt_api *api)
 {
 	struct lt_work *w;
-	struct lt_json_sink request = {.hit = on_request_hit}, response = {.hit = on_response_hit};
+	struct lt_json_sink request = {.hit = on_request_hit, .text = on_request_text};
+	struct lt_json_sink response = {.hit = on_response_hit, .text = on_response_text};
 	struct lt_sse_sink sse = {.data = on_sse_data, .event = on_sse_event};
 
 	if (d->open >= d->opts.max_exchanges) {
@@ -505,6 +523,7 @@ static void on_body_gap(void *arg, struct lt_exchange *x, enum lt_side side, uin
 		return;
 	if (side == LT_SIDE_REQUEST) {
 		w->request = lt_json_scan_free(w->request);
+		lt_work_text_drop(w, LT_SIDE_REQUEST); /* half of it would pass for all of it */
 	} else if (w->body == LT_BODY_SSE) {
 		/* The event that was cut is dropped; the next one is whole again. */
 		struct lt_sse_sink sink = w->sse.sink;

@@ -13,6 +13,7 @@ struct lt_decoder;
 
 struct lt_decoder_opts {
 	uint8_t fingerprint_key[32]; /* per-install secret */
+	bool estimate;	      /* tokens that the wire does not state are counted from the text */
 	size_t max_exchanges; /* 0: 4096 decoded at one time; further ones are counted, not decoded
 			       */
 };

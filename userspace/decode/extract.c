@@ -315,6 +315,11 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 	case LT_RULE_CONFIRM:
 		w->confirmed |= hit->type != LT_JSON_NULL;
 		break;
+	case LT_RULE_TEXT:
+	case LT_RULE_TEXT_EACH:
+	case LT_RULE_TEXT_SIZE:
+		lt_work_text_hit(w, side, rule, hit);
+		break;
 	case LT_RULE_DROP:
 		w->dropped |= !in_words(rule, hit->text);
 		w->confirmed |= in_words(rule, hit->text);

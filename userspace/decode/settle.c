@@ -158,6 +158,7 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 	if (c->status >= 400 && !c->error_type[0])
 		snprintf(c->error_type, sizeof(c->error_type), "%u", c->status);
 	c->usage.completeness = completeness(w, x, why);
+	lt_work_estimate(w, is_stream(w));
 	c->billable = billable(w);
 }
 
@@ -183,6 +184,8 @@ void lt_work_next_call(struct lt_work *w)
 	memset(w->counter, 0, sizeof(w->counter));
 	memset(&w->call.usage, 0, sizeof(w->call.usage));
 	w->call.tool_calls = (struct lt_count){0};
+	lt_work_text_drop(w, LT_SIDE_RESPONSE);
+	lt_work_text_drop(w, LT_SIDE_REQUEST);
 	w->call.response_id[0] = w->call.finish_reason[0] = w->call.error_type[0] = '\0';
 	w->rank[LT_SIDE_RESPONSE][LT_F_ID] = LT_UNRANKED;
 	w->rank[LT_SIDE_RESPONSE][LT_F_FINISH_REASON] = LT_UNRANKED;

@@ -473,11 +473,76 @@ static int replace(const struct compile *c, const struct lt_yaml_node *list)
 	return list ? add_paths(c, &c->shape->response, list, &rule) : 0;
 }
 
+/* Absent: stays as it is. */
+static int small_number(const struct compile *c, const struct lt_yaml_node *node, uint8_t *ret)
+{
+	uint64_t n;
+
+	if (!node)
+		return 0;
+	if (!node->text || lt_parse_u64(lt_bytes_str(node->text), &n) < 0 || n > 99)
+		return wrong(c, node, "a number from 0 to 99 is expected");
+	*ret = (uint8_t)n;
+	return 0;
+}
+
+/* Tokens that frame each of some parts. */
+static int framing(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *list,
+		   uint32_t when)
+{
+	static const char *const known[] = {"at", "tokens", NULL};
+
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, list) {
+		struct lt_rule rule = {.kind = LT_RULE_TEXT_EACH, .when = when};
+		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
+
+		if (r == 0)
+			r = small_number(c, lt_yaml_get(item, "tokens"), &rule.target);
+		if (r == 0)
+			r = add_paths(c, rules, lt_yaml_get(item, "at"), &rule);
+		if (r < 0)
+			return r;
+		rules->has_framing = true;
+	}
+	return 0;
+}
+
+/* What tokens are estimated from: texts, framing by number, structures by size. */
+static int estimate(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"text", "otherwise", "when", "each",
+					    "size", "base",	 NULL};
+	const struct lt_yaml_node *otherwise = lt_yaml_get(map, "otherwise");
+	const struct lt_yaml_node *sizes = lt_yaml_get(map, "size");
+	struct lt_rule text = {.kind = LT_RULE_TEXT}, size = {.kind = LT_RULE_TEXT_SIZE};
+	int r;
+
+	if (!map)
+		return 0;
+	r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+	if (r == 0)
+		r = small_number(c, lt_yaml_get(map, "base"), &rules->text_base);
+	if (r == 0)
+		r = type_bits(c, lt_yaml_get(map, "when"), &text.when);
+	if (r == 0)
+		r = add_paths(c, rules, lt_yaml_get(map, "text"), &text);
+	text.keep = LT_KEEP_FIRST;
+	if (r == 0 && otherwise)
+		r = add_paths(c, rules, otherwise, &text);
+	if (r == 0)
+		r = framing(c, rules, lt_yaml_get(map, "each"), text.when);
+	if (r == 0 && sizes)
+		r = add_paths(c, rules, sizes, &size);
+	return r;
+}
+
 /* What a request says: fields, and units of its own (numbers, or the length of a text). */
 static int request(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields", "units",	    "lengths", "counted",
-					    "only",   "tool_calls", NULL};
+	static const char *const known[] = {"fields", "units",	    "lengths",	"counted",
+					    "only",   "tool_calls", "estimate", NULL};
 	const struct lt_yaml_node *only = lt_yaml_get(map, "only");
 	struct lt_rule drop = {.kind = LT_RULE_DROP};
 	struct lt_rules *rules = &c->shape->request;
@@ -493,6 +558,8 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 		r = server_calls(c, rules, lt_yaml_get(map, "counted"));
 	if (r == 0)
 		r = counters(c, rules, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
+	if (r == 0)
+		r = estimate(c, rules, lt_yaml_get(map, "estimate"));
 	if (r == 0 && only)
 		r = words(c, lt_yaml_get(only, "in"), &drop);
 	if (r == 0 && only)
@@ -519,9 +586,9 @@ static int finish_names(const struct compile *c, const struct lt_yaml_node *list
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
 	static const char *const known[] = {
-		"fields",     "meters",	    "units",   "outside",      "zero",	 "replace",
-		"headers",    "tool_calls", "counted", "each",	       "stream", "cost",
-		"cost_ticks", "per_call",   "confirm", "finish_names", NULL};
+		"fields",     "meters",	    "units",   "outside",      "zero",	   "replace",
+		"headers",    "tool_calls", "counted", "each",	       "stream",   "cost",
+		"cost_ticks", "per_call",   "confirm", "finish_names", "estimate", NULL};
 	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
@@ -558,6 +625,8 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 		r = each(c, lt_yaml_get(map, "each"));
 	if (r == 0)
 		r = stream(c, lt_yaml_get(map, "stream"));
+	if (r == 0)
+		r = estimate(c, &c->shape->response, lt_yaml_get(map, "estimate"));
 	return r;
 }
 
@@ -569,6 +638,10 @@ static int compile_paths(const struct compile *c, struct lt_rules *rules)
 	if (r == -EINVAL)
 		return lt_problem_set(c->problem, r, lt_yaml_name(c->yaml), 0,
 				      "'%s' is no JSON path", rules->path[bad]);
+	for (unsigned i = 0; r == 0 && i < rules->count; i++) {
+		if (rules->rule[i].kind == LT_RULE_TEXT)
+			lt_json_paths_want_text(rules->paths, i);
+	}
 	memset(rules->path, 0, sizeof(rules->path)); /* they point into the document */
 	return r;
 }

@@ -74,13 +74,17 @@ enum lt_rule_kind {
 	LT_RULE_LENGTH,	 /* a unit: the text's characters */
 	LT_RULE_EMIT,	 /* an object that ends one of several calls of a session */
 	LT_RULE_CONFIRM, /* the answer has the shape */
-	LT_RULE_DROP,	 /* only exchanges whose request says one of the words are charged */
+	LT_RULE_TEXT, /* what tokens are estimated from, where nobody states them; KEEP_FIRST: only
+			 where no other path has it */
+	LT_RULE_TEXT_EACH, /* framing of a known number of tokens */
+	LT_RULE_TEXT_SIZE, /* an object or list that is rendered in another form: by its bytes */
+	LT_RULE_DROP,	   /* only exchanges whose request says one of the words are charged */
 };
 
 struct lt_rule {
 	enum lt_rule_kind kind;
 	enum lt_keep keep;
-	uint8_t target; /* field, meter, unit, counter or element scope */
+	uint8_t target; /* field, meter, unit, counter, element scope, or tokens (TEXT_EACH) */
 	uint8_t meter;	/* EACH_METER */
 	int8_t scale;	/* COST: one on the wire is 10^-scale of the currency */
 	uint8_t rank;	/* of a field's paths: a lower one is not replaced by a higher one */
@@ -95,6 +99,8 @@ struct lt_rules {
 	struct lt_rule rule[LT_RULES_MAX];
 	const char *path[LT_RULES_MAX]; /* while compiling */
 	unsigned count;
+	bool has_framing;
+	uint8_t text_base; /* tokens beside the framing of each part */
 };
 
 /* A response header that says what the body does not, or what it says as well. */

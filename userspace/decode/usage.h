@@ -53,7 +53,7 @@ enum lt_completeness {
 /* "complete" | "client_abort" | "upstream_error" | "truncated" | "capture_gap" */
 const char *lt_completeness_name(enum lt_completeness c);
 
-enum { LT_UNITS_MAX = 16, LT_UNIT_NAME = 32 };
+enum { LT_UNITS_MAX = 16, LT_UNIT_NAME = 32, LT_METHOD_NAME = 32 };
 
 /* Another billing unit on the wire: searches, images, seconds ... */
 struct lt_unit {
@@ -71,6 +71,7 @@ struct lt_usage {
 	struct lt_unit units[LT_UNITS_MAX];
 	unsigned unit_count;
 	enum lt_usage_source source;
+	char method[LT_METHOD_NAME]; /* of an estimate: estimate/text_count.h */
 	enum lt_completeness completeness;
 	bool contradictory; /* parts exceeded their total: the total is kept, the parts are as on
 			       the wire */

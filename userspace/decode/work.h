@@ -7,6 +7,7 @@
 
 #include "userspace/decode/decoder.h"
 #include "userspace/decode/provider.h"
+#include "userspace/estimate/text_count.h"
 #include "userspace/protocol/base64_member.h"
 #include "userspace/protocol/event_stream.h"
 #include "userspace/protocol/multipart.h"
@@ -68,6 +69,11 @@ struct lt_work {
 	enum lt_request_body request_body;
 	uint64_t distinct[LT_DISTINCT_MAX];
 	unsigned distinct_count;
+	struct lt_text_count *text[2]; /* by side; NULL until there is some */
+	uint32_t text_path[2];	       /* from which the last of it came */
+	bool text_said[2];	       /* it was at the paths that come first */
+	bool framed[2];		       /* a part with marks around it was among it */
+	uint64_t size_from;	       /* where the structure at hand began */
 	struct lt_call call;
 };
 
@@ -75,6 +81,7 @@ struct lt_decoder {
 	struct lt_decoder_opts opts;
 	const struct lt_catalog *catalog;
 	struct lt_call_sink sink;
+	struct lt_bpe_shelf shelf;
 	size_t open;
 };
 
@@ -94,6 +101,16 @@ void lt_work_payload_ends(struct lt_work *w);
 void lt_work_payload_drop(struct lt_work *w);
 /* Printable words only: anything else on the wire is not taken over as it is. */
 void lt_copy_word(char *to, size_t size, struct lt_bytes text);
+
+/* ---- text.c: tokens that nobody states ---- */
+
+/* The rules TEXT, TEXT_EACH and TEXT_SIZE; @piece of a string, or the @hit that ends one. */
+void lt_work_text(struct lt_work *w, enum lt_side side, uint32_t path, struct lt_bytes piece);
+void lt_work_text_hit(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
+		      const struct lt_json_hit *hit);
+/* Fills what the wire left open, and says so. @streams: the answer came in pieces. */
+void lt_work_estimate(struct lt_work *w, bool streams);
+void lt_work_text_drop(struct lt_work *w, enum lt_side side);
 
 /* ---- settle.c: what was found, as one call ---- */
 

@@ -98,6 +98,7 @@
 	LT_F(COUNT, "output_total", call.usage.output, , )                                         \
 	LT_F(COUNT, "cache_write_total", call.usage.cache_write_total, , )                         \
 	LT_F(ENUM, "usage_source", call.usage.source, lt_usage_source_name, LT_USAGE_ESTIMATED)    \
+	LT_F(TEXT, "usage_method", call.usage.method, , )                                          \
 	LT_F(ENUM, "usage_completeness", call.usage.completeness, lt_completeness_name,            \
 	     LT_CAPTURE_GAP)                                                                       \
 	LT_F(BOOL, "usage_contradictory", call.usage.contradictory, , )                            \

@@ -13,7 +13,7 @@
 #include "userspace/ledger/internal.h"
 
 enum {
-	SCHEMA_VERSION = 1,
+	SCHEMA_VERSION = 2, /* 2: usage_method */
 	BUSY_MS = 2000,
 	/* A larger file is not read through at every start; its damage shows when a page is used.
 	 */
@@ -160,6 +160,19 @@ static int check(struct lt_ledger *l)
 	return strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 ? 0 : -EBADMSG;
 }
 
+static char *create_table(void)
+{
+	return sqlite3_mprintf("%s;"
+			       "create unique index record_node_seq on record (node_seq);"
+			       "create index record_start on record (start_ns);"
+			       "create index record_tenant on record (tenant, start_ns);"
+			       "create index record_dedupe on record (dedupe_key)"
+			       " where dedupe_key is not null;"
+			       "pragma user_version = %d;"
+			       "commit",
+			       lt_record_table, SCHEMA_VERSION);
+}
+
 static int migrate(struct lt_ledger *l)
 {
 	lt_defer(lt_sqlite_freep)
@@ -174,15 +187,14 @@ static int migrate(struct lt_ledger *l)
 		run(l, "rollback");
 		return r;
 	}
-	sql = sqlite3_mprintf("%s;"
-			      "create unique index record_node_seq on record (node_seq);"
-			      "create index record_start on record (start_ns);"
-			      "create index record_tenant on record (tenant, start_ns);"
-			      "create index record_dedupe on record (dedupe_key)"
-			      " where dedupe_key is not null;"
-			      "pragma user_version = %d;"
-			      "commit",
-			      lt_record_table, SCHEMA_VERSION);
+	if (version == 1) {
+		sql = sqlite3_mprintf("alter table record add column usage_method text;"
+				      "pragma user_version = %d;"
+				      "commit",
+				      SCHEMA_VERSION);
+	} else {
+		sql = create_table();
+	}
 	r = sql ? run(l, sql) : -ENOMEM;
 	if (r < 0)
 		run(l, "rollback");
@@ -393,6 +405,12 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 		return reading_problem(-ENOENT, state_dir, problem);
 	if (version > SCHEMA_VERSION)
 		return newer_problem(version, path, problem);
+	if (version < SCHEMA_VERSION)
+		return lt_problem_set(problem, -EOPNOTSUPP, path, 0,
+				      "the ledger was written by an earlier ledgertap (schema "
+				      "%" PRId64 ", this one reads %d): start this version's "
+				      "agent once, which brings it up to date",
+				      version, SCHEMA_VERSION);
 	return 0;
 }
 

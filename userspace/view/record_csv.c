@@ -81,6 +81,7 @@ static const char *billable(enum lt_billable b)
 	X("price_status", lt_price_status_name(r->cost.status))                                    \
 	X("price_version", r->cost.version)                                                        \
 	X("usage_source", lt_usage_source_name(u->source))                                         \
+	X("usage_method", u->method)                                                               \
 	X("usage_completeness", lt_completeness_name(u->completeness))                             \
 	X("billable", billable(r->call.billable))                                                  \
 	X("counts_in_total", yes_no(r->counts_in_total))                                           \

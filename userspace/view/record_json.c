@@ -190,6 +190,7 @@ static void put_usage(struct lt_json_writer *w, const struct lt_usage *u)
 	lt_json_end_object(w);
 	lt_json_end_object(w);
 	put_text(w, "usage_source", lt_usage_source_name(u->source));
+	put_text(w, "usage_method", u->method);
 	put_text(w, "usage_completeness", lt_completeness_name(u->completeness));
 	put_bool(w, "usage_contradictory", u->contradictory);
 }

@@ -533,6 +533,66 @@ static void bad_paths_are_named(void **state)
 	}
 }
 
+struct flowed {
+	char text[256];
+	size_t n;
+};
+
+static void on_flow(void *arg, uint32_t path, struct lt_bytes piece)
+{
+	struct flowed *f = arg;
+
+	assert_int_equal(path, 1);
+	assert_true(f->n + piece.n < sizeof(f->text));
+	memcpy(f->text + f->n, piece.p, piece.n);
+	f->n += piece.n;
+}
+
+static void on_flow_hit(void *arg, const struct lt_json_hit *hit)
+{
+	struct flowed *f = arg;
+
+	if (hit->path == 1)
+		f->text[f->n++] = '|';
+	if (hit->path == 2 && hit->type == LT_JSON_OBJECT)
+		assert_int_equal(hit->at, 37);
+	if (hit->path == 2 && hit->type == LT_JSON_END)
+		assert_int_equal(hit->at, 51);
+}
+
+/* The same text in any split, before its hit; places of brackets count from the document's start.
+ */
+static void whole_texts_come_piece_by_piece(void **state)
+{
+	static const char *const wanted[] = {"a", "b[]", "c"};
+	static const char text[] =
+		"{\"a\":\"x\",\"b\":[\"one\",\"t\\u00e9\\n\"],\"c\":{\"d\":{\"e\":[1]}}}";
+	struct lt_json_paths *set = NULL;
+	size_t bad;
+
+	(void)state;
+	assert_int_equal(lt_json_paths_new(wanted, LT_COUNT(wanted), &set, &bad), 0);
+	lt_json_paths_want_text(set, 1);
+	for (size_t step = 1; step < sizeof(text); step++) {
+		struct flowed f = {.n = 0};
+		struct lt_json_sink sink = {.arg = &f, .hit = on_flow_hit, .text = on_flow};
+		struct lt_json_scan *s = NULL;
+
+		assert_int_equal(lt_json_scan_new(set, &sink, &s), 0);
+		for (size_t at = 0; at < sizeof(text) - 1; at += step)
+			assert_int_equal(feed_copy(s, text + at,
+						   sizeof(text) - 1 - at < step
+							   ? sizeof(text) - 1 - at
+							   : step),
+					 0);
+		assert_int_equal(lt_json_scan_finish(s), 0);
+		f.text[f.n] = '\0';
+		assert_string_equal(f.text, "one|t\xc3\xa9\n|");
+		lt_json_scan_free(s);
+	}
+	lt_json_paths_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +614,7 @@ int main(void)
 		cmocka_unit_test(many_names_are_told_apart),
 		cmocka_unit_test(running_out_of_memory_is_said),
 		cmocka_unit_test(bad_paths_are_named),
+		cmocka_unit_test(whole_texts_come_piece_by_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

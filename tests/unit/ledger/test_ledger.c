@@ -367,6 +367,28 @@ static void a_newer_ledger_is_refused_and_left_alone(void **state)
 	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_READ, &l, &problem), -EOPNOTSUPP);
 }
 
+static void an_earlier_ledger_is_brought_up_to_date(void **state)
+{
+	struct lt_problem problem = {0};
+	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+	struct lt_record r;
+	uint64_t seed = 7;
+
+	(void)state;
+	random_record(&seed, &r);
+	assert_int_equal(put(l, &r), 0);
+	lt_ledger_close(l);
+	sql("alter table record drop column usage_method; pragma user_version = 1");
+	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_READ, &l, &problem), -EOPNOTSUPP);
+	assert_non_null(strstr(problem.text, "earlier"));
+	l = open_ledger(LT_LEDGER_WRITE);
+	assert_int_equal(count_records(l), 1);
+	lt_ledger_close(l);
+	l = open_ledger(LT_LEDGER_READ);
+	assert_int_equal(count_records(l), 1);
+	lt_ledger_close(l);
+}
+
 static void reading_without_a_ledger_says_what_to_do(void **state)
 {
 	struct lt_problem problem = {0};
@@ -414,6 +436,7 @@ int main(void)
 		WITH_DIRECTORY(a_full_disk_is_said_and_loses_nothing),
 		WITH_DIRECTORY(a_damaged_file_is_moved_aside),
 		WITH_DIRECTORY(damage_found_while_writing_begins_a_new_file),
+		WITH_DIRECTORY(an_earlier_ledger_is_brought_up_to_date),
 		WITH_DIRECTORY(a_newer_ledger_is_refused_and_left_alone),
 		WITH_DIRECTORY(reading_without_a_ledger_says_what_to_do),
 		WITH_DIRECTORY(reading_works_beside_a_writer_and_after_it),

@@ -118,6 +118,7 @@ static void every_promised_key_is_there(void **state)
 		"host",
 		"usage",
 		"usage_source",
+		"usage_method",
 		"usage_completeness",
 		"lost_bytes",
 		"tool_calls",
