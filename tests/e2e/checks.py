@@ -84,6 +84,19 @@ def differences(row, record):
     return out.found
 
 
+def hops(found):
+    """What is wrong with the two records of a call that went through a gateway on this host."""
+    if len(found) != 2:
+        return [f"{len(found)} records instead of one for each hop"]
+    outer, inner = sorted(found, key=lambda record: record["host"] == "api.openai.com")
+    want = [("outer host", outer["host"], "gateway.example.net"), ("outer tenant", outer["tenant"], "t-gateway"),
+            ("outer counts", outer["counts_in_total"], True), ("outer role", outer["hop_role"], "origin"),
+            ("inner tenant", inner["tenant"], "t-proxy"), ("inner counts", inner["counts_in_total"], False),
+            ("inner role", inner["hop_role"], "terminal"), ("inner parent", inner["parent_record_id"], outer["record_id"]),
+            ("outer cost", outer["cost"]["amount"], inner["cost"]["amount"]), ("usage", outer["usage"], inner["usage"])]
+    return [f"{name} is {got!r}, expected {expected!r}" for name, got, expected in want if got != expected]
+
+
 def usage(record):
     return record.get("usage") or {}
 
@@ -202,6 +215,8 @@ def costs(records):
     """(problems, None, note) of the money in all records."""
     problems, total, priced = [], Decimal(0), 0
     for record in records:
+        if record["hop_role"] == "origin":
+            continue  # it has the cost of its inner hop: hops() compares the two
         cost, name = record.get("cost") or {}, f"{record.get('response_model')} {record.get('response_id')}"
         status, amount = cost.get("status"), cost.get("amount")
         if status != expected_status(record):

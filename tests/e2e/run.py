@@ -75,6 +75,9 @@ def judge(names, outcomes, served, records, results):
         if not mine and name != "unrelated" and not error:
             problems.append("the upstream served no call of it")
         for row, found in mine:
+            if "hops" in row["want"]:
+                problems += checks.hops(found)
+                continue
             if len(found) != 1:
                 problems.append(f"{row['exchange']}: {len(found)} records instead of 1 (pid {row['want'].get('pid')})")
             for record in found[:1]:

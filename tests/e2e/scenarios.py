@@ -226,6 +226,17 @@ def compatible(bed, exchanges):
     bed.curl(exchanges[PLAIN], environment, url="https://gateway.example.net/v1/chat/completions")
 
 
+@scenario
+def gateway(bed, exchanges):
+    """Client and gateway on one host: the same call twice on the wire, once in the sums."""
+    hop = bed.start(["python3", "-B", HERE / "clients" / "gateway.py", bed.ca.parent, 9443],
+                    bed.environment("gateway", "t-proxy"))
+    hop.stdout.readline()
+    bed.curl(exchanges[PLAIN], bed.environment("gateway", "t-gateway"),
+             url="https://gateway.example.net:9443/v1/chat/completions")
+    finish(hop)
+
+
 def short_call(bed, name, *flags, **more):
     finish(start_short_call(bed, name, *flags, **more))
 

@@ -24,6 +24,7 @@
 	LT_F(INT, "observed_ns", observed_ns, , )                                                  \
 	LT_F(BOOL, "counts_in_total", counts_in_total, , )                                         \
 	LT_F(ID, "dedupe_key", dedupe_key, dedupe_known, )                                         \
+	LT_F(ENUM, "hop_role", hop, lt_hop_name, LT_HOP_TERMINAL)                                  \
 	LT_F(ID, "parent_record_id", parent.b, parent_known, )                                     \
 	LT_F(ENUM, "coverage_class", coverage, lt_coverage_name, LT_COVERAGE_UNKNOWN_HOST)         \
 	/* who */                                                                                  \

@@ -14,6 +14,7 @@ struct lt_ledger {
 	sqlite3_stmt *mark_self;
 	sqlite3_stmt *mark_others;
 	sqlite3_stmt *carry_cost;
+	sqlite3_stmt *mark_parents;
 	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
 	sqlite3_stmt *parts;
 	char error[512];

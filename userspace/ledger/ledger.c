@@ -13,7 +13,7 @@
 #include "userspace/ledger/internal.h"
 
 enum {
-	SCHEMA_VERSION = 2, /* 2: usage_method */
+	SCHEMA_VERSION = 2, /* 2: usage_method, hop_role */
 	BUSY_MS = 2000,
 	/* A larger file is not read through at every start; its damage shows when a page is used.
 	 */
@@ -107,8 +107,9 @@ static int open_database(struct lt_ledger *l, const char *path, int flags)
 
 static void close_database(struct lt_ledger *l)
 {
-	sqlite3_stmt **statement[] = {&l->insert,     &l->mark_self, &l->mark_others,
-				      &l->carry_cost, &l->units,     &l->parts};
+	sqlite3_stmt **statement[] = {&l->insert,     &l->mark_self,	&l->mark_others,
+				      &l->carry_cost, &l->mark_parents, &l->units,
+				      &l->parts};
 
 	for (size_t i = 0; i < LT_COUNT(statement); i++)
 		lt_finalizep(statement[i]);
@@ -189,6 +190,8 @@ static int migrate(struct lt_ledger *l)
 	}
 	if (version == 1) {
 		sql = sqlite3_mprintf("alter table record add column usage_method text;"
+				      "alter table record add column hop_role text not null"
+				      " default 'single';"
 				      "pragma user_version = %d;"
 				      "commit",
 				      SCHEMA_VERSION);
@@ -211,7 +214,8 @@ static int migrate(struct lt_ledger *l)
 	" and other.conn_tgid <> self.conn_tgid and other.host <> self.host"
 
 static const char mark_self[] =
-	"update record as self set counts_in_total = 0, parent_record_id = ("
+	"update record as self set counts_in_total = 0, hop_role = 'terminal',"
+	" parent_record_id = ("
 	"select record_id from record as other where " SAME_CALL
 	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns"
 	" order by other.start_ns desc limit 1)"
@@ -219,7 +223,8 @@ static const char mark_self[] =
 	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns)";
 
 static const char mark_others[] =
-	"update record as other set counts_in_total = 0, parent_record_id = ?1,"
+	"update record as other set counts_in_total = 0, hop_role = 'terminal', parent_record_id = "
+	"?1,"
 	" revision = other.revision + 1 from (select record_id, dedupe_key, conn_tgid, host,"
 	" start_ns, end_ns from record where record_id = ?1) as self"
 	" where other.counts_in_total = 1 and " SAME_CALL
@@ -236,6 +241,15 @@ static const char carry_cost[] =
 	" and outer.dedupe_key = ?2 and outer.cost_pico is null"
 	" and ?1 in (outer.record_id, inner.record_id)";
 
+/* A record that others name as their parent began the call, or passed it on. */
+static const char mark_parents[] =
+	"update record as outer set hop_role = iif(outer.parent_record_id is null, 'origin', "
+	"'transit'),"
+	" revision = outer.revision + 1 where outer.dedupe_key = ?2"
+	" and outer.hop_role in ('single', 'terminal') and exists (select 1 from record as inner"
+	" indexed by record_dedupe where inner.dedupe_key = ?2"
+	" and inner.parent_record_id = outer.record_id) and ?1 is not null";
+
 static int prepare_writing(struct lt_ledger *l)
 {
 	int r;
@@ -247,6 +261,8 @@ static int prepare_writing(struct lt_ledger *l)
 		r = lt_ledger_prepare(l, mark_others, &l->mark_others);
 	if (r == 0)
 		r = lt_ledger_prepare(l, carry_cost, &l->carry_cost);
+	if (r == 0)
+		r = lt_ledger_prepare(l, mark_parents, &l->mark_parents);
 	return r;
 }
 
@@ -450,7 +466,7 @@ static int step_once(sqlite3_stmt *s)
 
 static int put_one(struct lt_ledger *l, const struct lt_record *record)
 {
-	sqlite3_stmt *mark[] = {l->mark_self, l->mark_others, l->carry_cost};
+	sqlite3_stmt *mark[] = {l->mark_self, l->mark_others, l->carry_cost, l->mark_parents};
 	int r;
 
 	r = lt_record_bind(l->insert, record);
@@ -460,7 +476,7 @@ static int put_one(struct lt_ledger *l, const struct lt_record *record)
 		return r;
 	for (size_t i = 0; r == 0 && i < LT_COUNT(mark); i++) {
 		sqlite3_bind_blob(mark[i], 1, record->id.b, 16, SQLITE_STATIC);
-		if (mark[i] == l->carry_cost)
+		if (mark[i] == l->carry_cost || mark[i] == l->mark_parents)
 			sqlite3_bind_blob(mark[i], 2, record->dedupe_key, 16, SQLITE_STATIC);
 		r = step_once(mark[i]);
 	}

@@ -23,6 +23,18 @@ const char *lt_coverage_name(enum lt_coverage c)
 	return (size_t)c < LT_COUNT(name) ? name[c] : "unknown";
 }
 
+const char *lt_hop_name(enum lt_hop h)
+{
+	static const char *const name[] = {
+		[LT_HOP_SINGLE] = "single",
+		[LT_HOP_ORIGIN] = "origin",
+		[LT_HOP_TRANSIT] = "transit",
+		[LT_HOP_TERMINAL] = "terminal",
+	};
+
+	return (size_t)h < LT_COUNT(name) ? name[h] : "unknown";
+}
+
 const char *lt_source_name(enum lt_source s)
 {
 	static const char *const name[] = {
@@ -87,11 +99,17 @@ static int make_id(const uint8_t node_uid[16], const uint8_t boot_id[16],
 	return lt_record_id_make(&facts, ret);
 }
 
+/*
+ * The provider is not the same at both sides of a gateway, the id is: so a long id stands for
+ * itself. A short one ("chatcmpl-168") may be given by several servers.
+ */
 static int make_dedupe_key(const struct lt_call *call, uint8_t ret[16])
 {
+	enum { UNIQUE_ID_LENGTH = 20 };
+	bool unique = strlen(call->response_id) >= UNIQUE_ID_LENGTH;
 	const struct lt_bytes parts[] = {
-		lt_bytes_str(call->provider),
-		lt_bytes_str("|"),
+		lt_bytes_str(unique ? "" : call->provider),
+		lt_bytes_str(unique ? "" : "|"),
 		lt_bytes_str(call->response_id),
 	};
 	uint8_t digest[LT_SHA256_SIZE];

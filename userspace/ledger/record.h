@@ -14,6 +14,14 @@ enum lt_coverage {
 	LT_COVERAGE_UNKNOWN_HOST
 };
 
+/* Where a call stands among the hops of one request, as far as they were seen on this host. */
+enum lt_hop {
+	LT_HOP_SINGLE,
+	LT_HOP_ORIGIN,	 /* whose process began it: counts, and has the cost */
+	LT_HOP_TRANSIT,	 /* a gateway's call to another gateway */
+	LT_HOP_TERMINAL, /* a gateway's call to the provider */
+};
+
 struct lt_record {
 	struct lt_record_id id;
 	uint32_t revision;
@@ -23,7 +31,9 @@ struct lt_record {
 	int64_t observed_ns;
 	bool counts_in_total;
 	bool dedupe_known;
-	uint8_t dedupe_key[16]; /* SHA-256(provider | response_id), first 16 bytes */
+	uint8_t dedupe_key[16]; /* SHA-256(response_id), first 16 bytes; with a short id
+				   SHA-256(provider | response_id) */
+	enum lt_hop hop;	/* set by the ledger, as the next two */
 	bool parent_known;	/* set by the ledger: this is the inner hop of that record's call */
 	struct lt_record_id parent;
 	enum lt_coverage coverage;
@@ -43,6 +53,8 @@ bool lt_record_has_amount(const struct lt_record *record);
 
 /* "decoded" | "known_host_encrypted" | "unknown_host" */
 const char *lt_coverage_name(enum lt_coverage c);
+/* "single" | "origin" | "transit" | "terminal" */
+const char *lt_hop_name(enum lt_hop h);
 /* "openssl" | "boringssl" | "replay" */
 const char *lt_source_name(enum lt_source s);
 /* "unknown" | "openssl" | "boringssl" | "replay" */

@@ -113,6 +113,7 @@ static void put_life(struct lt_json_writer *w, uint64_t node_seq, const struct l
 		lt_json_i64(w, r->ttfb_ns / 1000000);
 	put_bool(w, "counts_in_total", r->counts_in_total);
 	put_hex(w, "dedupe_key", r->dedupe_known, r->dedupe_key, sizeof(r->dedupe_key));
+	put_text(w, "hop_role", lt_hop_name(r->hop));
 	put_id(w, "parent_record_id", r->parent_known, r->parent);
 }
 

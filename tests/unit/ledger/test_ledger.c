@@ -218,6 +218,9 @@ static void only_the_outer_hop_of_a_gateway_counts(void **state)
 		assert_int_equal(lt_query_records(l, &f, keep, got), 0);
 		for (size_t k = 0; k < 2; k++) {
 			assert_int_equal(got[k].counts_in_total, cases[i].counts[k]);
+			assert_int_equal(got[k].hop, got[k].parent_known    ? LT_HOP_TERMINAL
+						     : got[!k].parent_known ? LT_HOP_ORIGIN
+									    : LT_HOP_SINGLE);
 			assert_int_equal(got[k].parent_known, !cases[i].counts[k]);
 			if (got[k].parent_known)
 				assert_memory_equal(got[k].parent.b, cases[i].r[!k].id.b, 16);
@@ -250,7 +253,7 @@ static void the_cost_goes_to_the_hop_that_began_the_call(void **state)
 		assert_int_equal(got[!order].cost.status, LT_PRICE_PRICED);
 		assert_true(got[!order].cost.amount == inner.cost.amount);
 		assert_string_equal(got[!order].cost.version, "book@1");
-		assert_int_equal(got[!order].revision, 2); /* who was sent it is told anew */
+		assert_int_equal(got[!order].revision, 3); /* who was sent it is told anew */
 		assert_false(got[order].counts_in_total);
 		assert_true(got[order].cost.amount == inner.cost.amount);
 		lt_ledger_close(l);
@@ -378,7 +381,8 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 	random_record(&seed, &r);
 	assert_int_equal(put(l, &r), 0);
 	lt_ledger_close(l);
-	sql("alter table record drop column usage_method; pragma user_version = 1");
+	sql("alter table record drop column usage_method;"
+	    "alter table record drop column hop_role; pragma user_version = 1");
 	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_READ, &l, &problem), -EOPNOTSUPP);
 	assert_non_null(strstr(problem.text, "earlier"));
 	l = open_ledger(LT_LEDGER_WRITE);
