@@ -7,9 +7,24 @@
 
 enum { PROBE_PATIENCE = 16 }; /* times the budget, while the ring is less than half full */
 
-enum start { START_NONE, START_REQUEST, START_RESPONSE };
+enum start { START_NONE, START_REQUEST, START_RESPONSE, START_FRAMES };
 
 #define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/*
+ * A HEADERS frame of HTTP/2 with END_HEADERS on a client's stream, whose block does not begin with
+ * ":status": the next request of a connection that was there before us (RFC 9113, 6.2).
+ */
+static __always_inline bool begins_request_frame(const void *address, __u64 len, __u32 word)
+{
+	__u8 rest[6];
+
+	if (len < 16 || (word & 0xff) != 0 || word >> 24 != 1 ||
+	    bpf_probe_read_user(rest, sizeof(rest), address + sizeof(word)))
+		return false;
+	return (rest[0] & ~0x2d) == 0 && (rest[0] & 0x04) && rest[1] == 0 && (rest[4] & 1) &&
+	       (rest[5] < 0x88 || rest[5] > 0x8e);
+}
 
 /* Whether a message of a known protocol begins here: an HTTP/1 method, the HTTP/2 preface, a status
  * line. */
@@ -33,7 +48,7 @@ static __always_inline enum start look(const void *address, __u64 len)
 	case WORD4('H', 'T', 'T', 'P'):
 		return START_RESPONSE;
 	}
-	return START_NONE;
+	return begins_request_frame(address, len, word) ? START_FRAMES : START_NONE;
 }
 
 /* Takes over what userspace decided since the last call. */
@@ -74,6 +89,8 @@ static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *c
 		if (position > 0 && conn->last_dir == call->dir)
 			return 0;
 		start = look((const void *)call->buf, len);
+		if (start == START_FRAMES)
+			start = call->dir == LT_DIR_WRITE ? START_REQUEST : START_NONE;
 		if (start == START_REQUEST && call->dir == LT_DIR_WRITE) {
 			conn->synced = 1;
 		} else if (start != START_NONE &&

@@ -24,7 +24,7 @@ _ledgertap_options()
 	agent) echo "--config --state-dir --attach --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
-	replay) echo "--format --http --split --config --prices --no-estimate --no-progress --help" ;;
+	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read" \
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \

@@ -5,7 +5,7 @@
 
 enum { DATA = 0, HEADERS = 1, SETTINGS = 4, CONTINUATION = 9 };
 enum { END_STREAM = 1, END_HEADERS = 4 };
-enum { DATA_BYTES = 1021, BLOCK_BYTES = 16384, OTHER_STREAM = 2 };
+enum { DATA_BYTES = 1021, BLOCK_BYTES = 16384, OTHER_STREAM = 9 };
 
 /* A header block in the making; what has no room is left out. */
 struct block {

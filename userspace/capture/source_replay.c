@@ -381,6 +381,17 @@ static size_t next_piece(struct replay *r)
 }
 
 /* One direction's bytes; the stamps run from @from to @to. */
+/* Without what lies before the byte at which the connection is joined. */
+static struct lt_bytes unseen(const struct replay *r, uint64_t sent, struct lt_bytes data,
+			      uint64_t *position)
+{
+	uint64_t cut = sent < r->opts->join_at ? r->opts->join_at - sent : 0;
+
+	data = lt_bytes_skip(data, cut < data.n ? (size_t)cut : data.n);
+	*position = sent + cut;
+	return data;
+}
+
 static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir dir,
 		     struct lt_bytes all, uint64_t from, uint64_t span)
 {
@@ -402,13 +413,14 @@ static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir d
 			piece = all.n / 2;
 		if (piece > all.n - position)
 			piece = (size_t)(all.n - position);
-		chunk.data = lt_bytes(all.p + position, piece);
+		chunk.data = unseen(r, *sent, lt_bytes(all.p + position, piece), &chunk.position);
 		chunk.ts_ns = from + (uint64_t)((double)span * (double)position / (double)all.n);
 		if (position + piece == all.n && position > 0)
 			chunk.ts_ns = from + span;
 		conn->head.type = LT_EVENT_DATA;
 		conn->head.ts_ns = chunk.ts_ns;
-		r->sink->data(r->sink->arg, &chunk);
+		if (chunk.data.n > 0)
+			r->sink->data(r->sink->arg, &chunk);
 		position += piece;
 		*sent += piece;
 	}

@@ -13,7 +13,8 @@ struct lt_replay_opts {
 	size_t split; /* bytes in a chunk; 0: as TLS would cut it */
 	bool random;  /* sizes drawn by @seed instead */
 	uint64_t seed;
-	bool http2; /* as frames of HTTP/2, another stream's between them */
+	uint64_t join_at; /* each direction of a connection is seen from this byte on */
+	bool http2;	  /* as frames of HTTP/2, another stream's between them */
 };
 
 /* What became of the entries, summed over files. */

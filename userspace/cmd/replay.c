@@ -50,6 +50,7 @@ static const char help[] =
 	"  --http 1.1|2       how the exchanges are put on the wire (default 1.1)\n"
 	"  --split N          cut the bytes into pieces of N\n"
 	"  --split random:S   cut them into pieces of random sizes, the same ones for the same S\n"
+	"  --join-at N        see each direction of a connection from byte N on only\n"
 	"  --config FILE      hosts, providers and prices as the agent would have them\n"
 	"  --prices FILE      this price book instead\n"
 	"  --no-estimate      leave usage open where the provider does not state it\n"
@@ -219,15 +220,11 @@ static int parse_http(const char *text, struct lt_replay_opts *opts)
 static int parse_options(int argc, char **argv, struct replay *p)
 {
 	static const struct option options[] = {
-		{"format", required_argument, NULL, 'f'},
-		{"http", required_argument, NULL, 't'},
-		{"split", required_argument, NULL, 's'},
-		{"config", required_argument, NULL, 'c'},
-		{"prices", required_argument, NULL, 'p'},
-		{"no-progress", no_argument, NULL, 'n'},
-		{"no-estimate", no_argument, NULL, 'e'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"format", required_argument, NULL, 'f'}, {"http", required_argument, NULL, 't'},
+		{"split", required_argument, NULL, 's'},  {"config", required_argument, NULL, 'c'},
+		{"prices", required_argument, NULL, 'p'}, {"no-progress", no_argument, NULL, 'n'},
+		{"no-estimate", no_argument, NULL, 'e'},  {"join-at", required_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
 	};
 	int c, r = 0;
 
@@ -246,6 +243,10 @@ static int parse_options(int argc, char **argv, struct replay *p)
 			p->prices = optarg;
 		else if (c == 'n')
 			p->progress = false;
+		else if (c == 'j')
+			r = lt_parse_u64(lt_bytes_str(optarg), &p->opts.join_at) < 0
+				    ? wrong("--join-at takes a number of bytes, not", optarg)
+				    : 0;
 		else if (c == 'e')
 			p->no_estimate = true;
 		else

@@ -320,6 +320,56 @@ enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_
 	return known ? LT_HOST_KNOWN : LT_HOST_UNKNOWN;
 }
 
+static bool holds(struct lt_bytes text, const char *word)
+{
+	return memmem(text.p, text.n, word, strlen(word)) != NULL;
+}
+
+/* What only an answer of that shape says in its beginning. */
+static const char *shape_of_answer(struct lt_bytes start)
+{
+	static const struct {
+		const char *word, *shape;
+	} marks[] = {
+		{"\"chat.completion", "openai_chat"},
+		{"\"text_completion\"", "openai_chat"},
+		{"\"type\":\"response.", "openai_responses"},
+		{"\"object\":\"response\"", "openai_responses"},
+		{"\"object\": \"response\"", "openai_responses"},
+		{"message_start", "anthropic_messages"},
+		{"\"type\":\"message\"", "anthropic_messages"},
+		{"content_block_delta", "anthropic_messages"},
+		{"\"candidates\"", "gemini_generate"},
+		{"\"choices\"", "openai_chat"},
+	};
+
+	for (size_t i = 0; i < LT_COUNT(marks); i++) {
+		if (holds(start, marks[i].word))
+			return marks[i].shape;
+	}
+	return NULL;
+}
+
+const struct lt_api *lt_catalog_guess(const struct lt_catalog *c, struct lt_bytes host,
+				      struct lt_bytes start)
+{
+	const char *shape = shape_of_answer(start);
+
+	for (int confirm = 0; shape && confirm < 2; confirm++) {
+		for (unsigned p = 0; p < c->provider_count; p++) {
+			const struct lt_provider *provider = c->providers[p];
+
+			if (provider->confirm != (confirm == 1) || !has_host(provider, host))
+				continue;
+			for (unsigned i = 0; i < provider->api_count; i++) {
+				if (strcmp(provider->apis[i].shape->name, shape) == 0)
+					return &provider->apis[i];
+			}
+		}
+	}
+	return NULL;
+}
+
 void lt_catalog_size(const struct lt_catalog *c, size_t *ret_providers, size_t *ret_apis)
 {
 	*ret_providers = c->provider_count;

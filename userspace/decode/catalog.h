@@ -47,6 +47,12 @@ struct lt_ask {
 /* The answer is borrowed from the catalog. */
 enum lt_host_match lt_catalog_match(const struct lt_catalog *catalog, const struct lt_ask *ask,
 				    const struct lt_api **ret_api);
+/*
+ * By the answer alone, when nothing of the request is known: @start is how the body begins. The
+ * host's own provider first, then "compatible". NULL: no idea.
+ */
+const struct lt_api *lt_catalog_guess(const struct lt_catalog *catalog, struct lt_bytes host,
+				      struct lt_bytes start);
 /* Whether the host alone is known. */
 bool lt_catalog_knows_host(const struct lt_catalog *catalog, struct lt_bytes host);
 /* Number of providers and of APIs, for doctor. */

@@ -437,6 +437,9 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	const struct lt_api *api = NULL;
 	struct lt_work *w;
 
+	if (x->joined && head->target.n == 0)
+		return lt_catalog_knows_host(d->catalog, ask.host) ? LT_INTEREST_BODIES
+								   : LT_INTEREST_NONE;
 	switch (lt_catalog_match(d->catalog, &ask, &api)) {
 	case LT_HOST_UNKNOWN:
 		return LT_INTEREST_CONNECTION_NONE;
@@ -460,6 +463,25 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	w->exchange = x;
 	x->user = w;
 	return api->provider->head_only ? LT_INTEREST_HEAD : LT_INTEREST_BODIES;
+}
+
+/* An exchange whose request went by before we came: its answer says what it is. */
+static struct lt_work *guess(struct lt_decoder *d, struct lt_exchange *x, struct lt_bytes start)
+{
+	struct lt_bytes host = lt_bytes_str(x->conn->server_name);
+	const struct lt_http_head unknown = {.side = LT_SIDE_REQUEST, .port = 443};
+	const struct lt_api *api = lt_catalog_guess(d->catalog, host, start);
+	struct lt_work *w = api ? open_work(d, api) : NULL;
+
+	if (!w)
+		return NULL;
+	describe(w, x, &unknown, host);
+	w->guessed = true;
+	w->request = lt_json_scan_free(w->request);
+	w->call.status = x->status;
+	w->exchange = x;
+	x->user = w;
+	return w;
 }
 
 static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_head *head)
@@ -486,7 +508,8 @@ static void on_body(void *arg, struct lt_exchange *x, enum lt_side side, struct 
 {
 	struct lt_work *w = x->user;
 
-	(void)arg;
+	if (!w && x->joined && side == LT_SIDE_RESPONSE)
+		w = guess(arg, x, data);
 	if (!w)
 		return;
 	if (side == LT_SIDE_RESPONSE && x->websocket)
@@ -540,6 +563,8 @@ static bool is_wanted(const struct lt_work *w)
 {
 	if (w->dropped)
 		return false;
+	if (w->guessed)
+		return w->confirmed && lt_work_has_usage(w);
 	return !w->api->provider->confirm || w->confirmed || w->call.response_model[0] ||
 	       (w->failed && w->call.request_model[0]);
 }

@@ -48,6 +48,8 @@ static enum lt_completeness completeness(const struct lt_work *w, const struct l
 
 	if (w->api->shape->emit && w->emitted > 0)
 		return LT_COMPLETE;
+	if (w->guessed)
+		return LT_CAPTURE_GAP;
 	if (is_stream(w))
 		return stream_completeness(w, x, why);
 	if (w->body == LT_BODY_JSON && whole && w->failed && w->call.status < 400)

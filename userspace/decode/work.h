@@ -61,6 +61,7 @@ struct lt_work {
 	bool payload_counted;
 	struct lt_count header_meter[LT_M_COUNT]; /* said by headers, where the body says nothing */
 	bool replaces;	    /* the next meter begins a usage object that replaces the one before */
+	bool guessed;	    /* the request was not seen: the answer's beginning chose the API */
 	bool confirmed;	    /* the answer has the shape */
 	bool emit_now;	    /* the call of a session ends with this payload */
 	bool dropped;	    /* the request is none of those that are charged */

@@ -66,6 +66,7 @@ struct lt_exchange {
 	uint64_t request_end_ns;
 	uint64_t first_response_ns;
 	uint64_t last_ns;
+	unsigned status;	     /* of the response head, 0 = none yet */
 	uint64_t request_body_bytes; /* on the wire, after transfer coding, before content coding is
 					undone */
 	uint64_t response_body_bytes;

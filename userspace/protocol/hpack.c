@@ -184,21 +184,161 @@ static int inflate_block(struct lt_hpack *h, struct lt_bytes block, struct lt_ht
 	}
 }
 
-int lt_hpack_decode(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
-		    struct lt_http_head *ret, size_t *ret_skipped)
+/* An integer of RFC 7541, 5.1, with @bits in its first byte. False: it does not end here. */
+static bool integer(struct lt_bytes *in, unsigned bits, uint32_t *ret)
 {
-	int r = -EBADMSG;
+	uint32_t most = (1U << bits) - 1;
 
+	if (in->n == 0)
+		return false;
+	*ret = in->p[0] & most;
+	*in = lt_bytes_skip(*in, 1);
+	for (unsigned shift = 0; *ret >= most && shift < 28; shift += 7) {
+		uint8_t c;
+
+		if (in->n == 0)
+			return false;
+		c = in->p[0];
+		*in = lt_bytes_skip(*in, 1);
+		*ret += (uint32_t)(c & 0x7f) << shift;
+		if (!(c & 0x80))
+			return true;
+		if (*ret < most)
+			return false;
+	}
+	return *ret < most;
+}
+
+static bool skip_string(struct lt_bytes *in)
+{
+	uint32_t n;
+
+	if (!integer(in, 7, &n) || n > in->n)
+		return false;
+	*in = lt_bytes_skip(*in, n);
+	return true;
+}
+
+/* One field's representation (RFC 7541, 6). */
+struct representation {
+	struct lt_bytes all, value; /* value: with its length; literals only */
+	uint32_t index;
+	bool literal, indexing;
+};
+
+static bool next_representation(struct lt_bytes *in, struct representation *ret)
+{
+	struct lt_bytes from = *in;
+	uint8_t c = in->n > 0 ? in->p[0] : 0;
+
+	*ret = (struct representation){.literal = c < 0x20 || (c & 0xc0) == 0x40,
+				       .indexing = (c & 0xc0) == 0x40};
+	if (!integer(in, c & 0x80 ? 7 : c & 0x40 ? 6 : c & 0x20 ? 5 : 4, &ret->index))
+		return false;
+	if ((c & 0xe0) == 0x20)
+		ret->index = 0; /* the table's size, no field */
+	if (ret->literal) {
+		if (ret->index == 0 && !skip_string(in))
+			return false;
+		ret->value = *in;
+		if (!skip_string(in))
+			return false;
+		ret->value.n -= in->n;
+	}
+	ret->all = lt_bytes(from.p, from.n - in->n);
+	return true;
+}
+
+/* Feeds one representation; the inflater has to stay in step with the sender's table, so an entry
+ * whose name is not known goes in under another. */
+static int inflate_one(struct lt_hpack *h, struct lt_bytes bytes, bool show,
+		       struct lt_http_head *head, size_t *skipped)
+{
+	while (bytes.n > 0) {
+		nghttp2_nv nv;
+		int flags = 0;
+		ssize_t used = nghttp2_hd_inflate_hd2(h->inflater, &nv, &flags, bytes.p, bytes.n,
+						      0);
+
+		if (used < 0)
+			return used == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EBADMSG;
+		bytes = lt_bytes_skip(bytes, (size_t)used);
+		if (flags & NGHTTP2_HD_INFLATE_EMIT && show)
+			put_field(h, &nv, head, skipped);
+		if (used == 0 && !(flags & NGHTTP2_HD_INFLATE_EMIT))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int inflate_part(struct lt_hpack *h, struct lt_bytes block, struct lt_http_head *head,
+			size_t *skipped)
+{
+	static const uint8_t unknown_name[] = {0x40, 1, '?'};
+	bool whole = true;
+
+	while (block.n > 0) {
+		struct representation one;
+		int r = 0;
+
+		if (!next_representation(&block, &one))
+			return -EBADMSG;
+		if (one.index <= nghttp2_hd_inflate_get_num_table_entries(h->inflater)) {
+			r = inflate_one(h, one.all, true, head, skipped);
+		} else {
+			whole = false;
+			if (one.indexing)
+				r = inflate_one(h, lt_bytes(unknown_name, sizeof(unknown_name)),
+						false, head, skipped);
+			if (one.indexing && r == 0)
+				r = inflate_one(h, one.value, false, head, skipped);
+		}
+		if (r < 0)
+			return r;
+	}
+	if (nghttp2_hd_inflate_end_headers(h->inflater) != 0)
+		return -EBADMSG;
+	return whole ? 0 : -EBADMSG;
+}
+
+static void begin(struct lt_hpack *h, enum lt_side side, struct lt_http_head *ret,
+		  size_t *ret_skipped)
+{
 	lt_hpack_wipe(h);
 	*ret = (struct lt_http_head){.side = side, .fields = h->fields};
 	*ret_skipped = 0;
 	if (!h->inflater)
 		restart(h);
+}
+
+static void set_host(struct lt_http_head *ret)
+{
+	if (ret->host.n == 0)
+		set_authority(ret, lt_http_field(ret, "host"));
+}
+
+int lt_hpack_decode(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
+		    struct lt_http_head *ret, size_t *ret_skipped)
+{
+	int r = -EBADMSG;
+
+	begin(h, side, ret, ret_skipped);
 	if (h->inflater)
 		r = inflate_block(h, block, ret, ret_skipped);
 	if (r < 0)
 		restart(h);
-	if (ret->host.n == 0)
-		set_authority(ret, lt_http_field(ret, "host"));
+	set_host(ret);
+	return r;
+}
+
+int lt_hpack_decode_part(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
+			 struct lt_http_head *ret, size_t *ret_skipped)
+{
+	int r = -EBADMSG;
+
+	begin(h, side, ret, ret_skipped);
+	if (h->inflater)
+		r = inflate_part(h, block, ret, ret_skipped);
+	set_host(ret);
 	return r;
 }

@@ -22,5 +22,11 @@ void lt_hpack_allow(struct lt_hpack *h, uint32_t table_bytes);
  */
 LT_MUST_CHECK int lt_hpack_decode(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
 				  struct lt_http_head *ret, size_t *ret_skipped);
+/*
+ * The same where earlier blocks were not seen: fields that refer to them are left out, those after
+ * the first ones that were seen are right. -EBADMSG: some were left out.
+ */
+LT_MUST_CHECK int lt_hpack_decode_part(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
+				       struct lt_http_head *ret, size_t *ret_skipped);
 /* Heads hold keys: nothing of them stays. */
 void lt_hpack_wipe(struct lt_hpack *h);

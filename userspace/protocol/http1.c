@@ -537,6 +537,7 @@ static int response_head(struct side *s, const struct lt_head_parse *parsed)
 	s->node = node;
 	if (node) {
 		node->response_begun = true;
+		node->x.status = parsed->head.status;
 		node->x.first_response_ns = s->head_n > 0 ? s->head_ns : p->now_ns;
 		node->x.last_ns = p->now_ns;
 		if (wants_heads(node))

@@ -4,6 +4,10 @@
  *
  * Header blocks are gathered, because HPACK needs them whole; DATA never is. Every block is
  * decoded, whoever it is for: one that is left out would break the table for all that follow.
+ *
+ * A connection may be joined in the middle: frames are then looked for, heads are what does not
+ * refer to the part of the table that we have not seen, and a stream whose head went by is an
+ * exchange without one (x.joined).
  */
 #include <errno.h>
 
@@ -11,38 +15,20 @@
 #include "userspace/base/counter.h"
 #include "userspace/base/digest.h"
 #include "userspace/protocol/hpack.h"
+#include "userspace/protocol/http2_frame.h"
 #include "userspace/protocol/inflate.h"
 #include "userspace/protocol/protocol.h"
 
 enum {
 	STREAMS_MAX = 256, /* open at one time */
-	FRAME_HEADER = 9,
 	FRAME_MAX = 1 << 24,
 	BLOCK_STEP = 2048,
 };
 
-enum type {
-	DATA,
-	HEADERS,
-	PRIORITY,
-	RST_STREAM,
-	SETTINGS,
-	PUSH_PROMISE,
-	PING,
-	GOAWAY,
-	WINDOW_UPDATE,
-	CONTINUATION
-};
-enum { END_STREAM = 0x1, ACK = 0x1, END_HEADERS = 0x4, PADDED = 0x8, WITH_PRIORITY = 0x20 };
 enum { SETTINGS_HEADER_TABLE_SIZE = 1 };
 enum state { PREFACE, HEADER, PAD_LENGTH, PAYLOAD, GATHER, SKIP, LOST };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-struct frame {
-	uint32_t length, stream;
-	uint8_t type, flags;
-};
 
 struct node {
 	struct lt_exchange x;
@@ -50,6 +36,7 @@ struct node {
 	enum lt_interest interest;
 	bool done[2]; /* by side: its message has ended */
 	bool response_begun;
+	bool head_seen[2];
 	struct lt_inflate *inflate[2];
 	bool no_inflate[2];
 	struct lt_parser *parser;
@@ -61,16 +48,16 @@ struct side {
 	enum lt_side side;
 	enum state state;
 	unsigned n; /* bytes of the preface or frame header so far */
-	uint8_t header[FRAME_HEADER];
-	struct frame frame;
+	uint8_t header[LT_H2_FRAME_HEADER];
+	struct lt_h2_frame frame;
 	uint32_t left; /* of the frame */
 	uint32_t pad;  /* of that, padding at the end */
 	struct lt_hpack *hpack;
 	uint8_t *block; /* a frame's payload, or a header block over several frames */
 	size_t block_n, block_size;
-	struct frame head; /* the frame that the block began with */
-	bool in_block;	   /* CONTINUATION has to follow */
-	bool poisoned;	   /* a block was lost: the table is not what the sender thinks */
+	struct lt_h2_frame head; /* the frame that the block began with */
+	bool in_block;		 /* CONTINUATION has to follow */
+	bool poisoned;		 /* a block was lost: the table is not what the sender thinks */
 };
 
 struct lt_parser {
@@ -82,6 +69,7 @@ struct lt_parser {
 	uint64_t ordinal;
 	uint64_t now_ns;
 	bool wanted; /* some exchange was of interest */
+	bool begun, joined;
 	enum lt_parser_state state;
 };
 
@@ -93,6 +81,12 @@ static enum lt_sniff sniff(struct lt_bytes in, enum lt_side side)
 	    memcmp(in.p, preface, in.n < n ? in.n : n) != 0)
 		return LT_SNIFF_NO;
 	return in.n < 16 ? LT_SNIFF_MORE : LT_SNIFF_YES;
+}
+
+/* In the middle of a connection: frames that hold the beginning of a message. */
+static enum lt_sniff sniff_joined(struct lt_bytes in, enum lt_side side)
+{
+	return lt_h2_holds_message(in, side) ? LT_SNIFF_YES : LT_SNIFF_NO;
 }
 
 static struct lt_parser *free_parser(struct lt_parser *p)
@@ -260,10 +254,29 @@ static int request_begins(struct lt_parser *p, uint32_t stream, const struct lt_
 static void response_begins(struct lt_parser *p, struct node *node, const struct lt_http_head *head)
 {
 	node->response_begun = true;
+	node->x.status = head->status;
 	node->x.first_response_ns = node->x.last_ns = p->now_ns;
 	if (node->interest == LT_INTEREST_BODIES || node->interest == LT_INTEREST_HEAD)
 		p->sink->response(p->sink->arg, &node->x, head);
 	begin_body(node, LT_SIDE_RESPONSE, head);
+}
+
+/* A stream that began before the connection was joined. */
+static int unseen_begins(struct lt_parser *p, uint32_t stream)
+{
+	const struct lt_http_head unknown = {.side = LT_SIDE_REQUEST};
+	int r = request_begins(p, stream, &unknown, true);
+	struct node *node = find_node(p, stream);
+
+	if (r == 0 && node)
+		node->done[LT_SIDE_REQUEST] = true; /* as far as will be seen */
+	return r;
+}
+
+/* Streams open in order, so one below the first that was seen to begin was there before. */
+static bool is_new(const struct side *s, uint32_t stream)
+{
+	return s->poisoned && stream % 2 == 1;
 }
 
 /* A whole header block: a head, or the fields behind a body. */
@@ -276,57 +289,27 @@ static int head_arrives(struct lt_parser *p, struct side *s, uint32_t stream, bo
 	if (!node && s->side == LT_SIDE_REQUEST) {
 		r = request_begins(p, stream, head, broken);
 		node = find_node(p, stream);
-	} else if (node && s->side == LT_SIDE_RESPONSE && !node->response_begun) {
+	} else if (!node && p->joined && is_new(s, stream)) {
+		r = unseen_begins(p, stream);
+		node = find_node(p, stream);
+	}
+	if (r < 0)
+		return r;
+	if (node && s->side == LT_SIDE_RESPONSE && !node->response_begun) {
 		if (head->status < 200 && !broken)
 			return 0;
 		response_begins(p, node, head);
-	} else if (node && wants_bodies(node) && p->sink->trailer) {
+	} else if (node && node->head_seen[s->side] && wants_bodies(node) && p->sink->trailer) {
 		p->sink->trailer(p->sink->arg, &node->x, head);
 	}
-	if (r == 0 && ends)
+	if (node)
+		node->head_seen[s->side] = true;
+	if (ends)
 		side_ends(p, s->side, node);
-	return r;
+	return 0;
 }
 
 /* ---- frames ---- */
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static struct frame parse_frame(const uint8_t *p)
-{
-	return (struct frame){
-		.length = be32(p) >> 8,
-		.type = p[3],
-		.flags = p[4],
-		.stream = be32(p + 5) & 0x7fffffff,
-	};
-}
-
-/* What every sender keeps to, and random bytes hardly do (RFC 9113, 6). */
-static bool is_plausible(const struct frame *f)
-{
-	if (f->type > CONTINUATION || f->length > 1 << 20)
-		return false;
-	switch (f->type) {
-	case SETTINGS:
-		return f->stream == 0 && f->length % 6 == 0 && f->flags <= ACK;
-	case PING:
-		return f->stream == 0 && f->length == 8 && f->flags <= ACK;
-	case GOAWAY:
-		return f->stream == 0 && f->length >= 8 && f->flags == 0;
-	case WINDOW_UPDATE:
-		return f->length == 4 && f->flags == 0;
-	case RST_STREAM:
-		return f->stream != 0 && f->length == 4 && f->flags == 0;
-	case PRIORITY:
-		return f->stream != 0 && f->length == 5 && f->flags == 0;
-	default:
-		return f->stream != 0;
-	}
-}
 
 static int gather(struct side *s, struct lt_bytes in)
 {
@@ -358,19 +341,19 @@ static int gather(struct side *s, struct lt_bytes in)
 }
 
 /* Cuts a HEADERS or PUSH_PROMISE frame's padding, priority and promised stream off the block. */
-static int trim_block(struct side *s, const struct frame *f)
+static int trim_block(struct side *s, const struct lt_h2_frame *f)
 {
 	size_t front = 0, back = 0;
 
-	if (f->flags & PADDED) {
+	if (f->flags & LT_H2_PADDED) {
 		if (s->block_n < 1)
 			return -EBADMSG;
 		back = s->block[0];
 		front = 1;
 	}
-	if (f->type == HEADERS && f->flags & WITH_PRIORITY)
+	if (f->type == LT_H2_HEADERS && f->flags & LT_H2_WITH_PRIORITY)
 		front += 5;
-	if (f->type == PUSH_PROMISE)
+	if (f->type == LT_H2_PUSH_PROMISE)
 		front += 4;
 	if (front + back > s->block_n)
 		return -EBADMSG;
@@ -387,8 +370,9 @@ static int block_ends(struct lt_parser *p, struct side *s)
 	int r;
 
 	s->in_block = false;
-	r = lt_hpack_decode(s->hpack, s->block ? lt_bytes(s->block, s->block_n) : lt_bytes_str(""),
-			    s->side, &head, &skipped);
+	r = (s->poisoned ? lt_hpack_decode_part : lt_hpack_decode)(
+		s->hpack, s->block ? lt_bytes(s->block, s->block_n) : lt_bytes_str(""), s->side,
+		&head, &skipped);
 	if (s->block)
 		lt_wipe(s->block, s->block_n);
 	s->block_n = 0;
@@ -397,8 +381,9 @@ static int block_ends(struct lt_parser *p, struct side *s)
 	/* A table that is whole decodes everything: then the bytes are wrong. */
 	if (r < 0 && !s->poisoned)
 		return r;
-	if (s->head.type == HEADERS)
-		r = head_arrives(p, s, s->head.stream, s->head.flags & END_STREAM, &head, r < 0);
+	if (s->head.type == LT_H2_HEADERS)
+		r = head_arrives(p, s, s->head.stream, s->head.flags & LT_H2_END_STREAM, &head,
+				 r < 0);
 	else
 		r = 0; /* a push promise: its block had to go through the table, nothing else */
 	lt_hpack_wipe(s->hpack);
@@ -413,7 +398,7 @@ static void settings_arrive(struct lt_parser *p, struct side *s)
 
 	for (size_t i = 0; i + 6 <= s->block_n; i += 6) {
 		if ((s->block[i] << 8 | s->block[i + 1]) == SETTINGS_HEADER_TABLE_SIZE)
-			lt_hpack_allow(other->hpack, be32(s->block + i + 2));
+			lt_hpack_allow(other->hpack, lt_be32(s->block + i + 2));
 	}
 	s->block_n = 0;
 }
@@ -438,23 +423,23 @@ static void reset_arrives(struct lt_parser *p, struct side *s)
 /* A gathered frame is whole. */
 static int gathered(struct lt_parser *p, struct side *s)
 {
-	const struct frame *f = &s->frame;
+	const struct lt_h2_frame *f = &s->frame;
 	int r = 0;
 
-	if (f->type == SETTINGS) {
+	if (f->type == LT_H2_SETTINGS) {
 		settings_arrive(p, s);
 		return 0;
 	}
-	if (f->type == RST_STREAM) {
+	if (f->type == LT_H2_RST_STREAM) {
 		reset_arrives(p, s);
 		return 0;
 	}
-	if (f->type != CONTINUATION) {
+	if (f->type != LT_H2_CONTINUATION) {
 		r = trim_block(s, f);
 		s->head = *f;
 		s->in_block = true;
 	}
-	if (r == 0 && f->flags & END_HEADERS)
+	if (r == 0 && f->flags & LT_H2_END_HEADERS)
 		r = block_ends(p, s);
 	return r;
 }
@@ -463,35 +448,52 @@ static void frame_ends(struct lt_parser *p, struct side *s)
 {
 	s->state = HEADER;
 	s->n = 0;
-	if (s->frame.type == DATA && s->frame.flags & END_STREAM)
+	if (s->frame.type == LT_H2_DATA && s->frame.flags & LT_H2_END_STREAM)
 		side_ends(p, s->side, find_node(p, s->frame.stream));
 }
 
 /* Which frames are kept until they are whole. */
-static bool is_gathered(const struct frame *f)
+static bool is_gathered(const struct lt_h2_frame *f)
 {
-	return f->type == HEADERS || f->type == CONTINUATION || f->type == PUSH_PROMISE ||
-	       f->type == RST_STREAM || (f->type == SETTINGS && !(f->flags & ACK));
+	return f->type == LT_H2_HEADERS || f->type == LT_H2_CONTINUATION ||
+	       f->type == LT_H2_PUSH_PROMISE || f->type == LT_H2_RST_STREAM ||
+	       (f->type == LT_H2_SETTINGS && !(f->flags & LT_H2_ACK));
+}
+
+static bool is_unseen_answer(const struct lt_parser *p, const struct side *s)
+{
+	return p->joined && s->side == LT_SIDE_RESPONSE && s->frame.type == LT_H2_DATA &&
+	       s->frame.length > 0 && is_new(s, s->frame.stream) && !find_node(p, s->frame.stream);
 }
 
 static int frame_begins(struct lt_parser *p, struct side *s)
 {
-	struct frame *f = &s->frame;
+	struct lt_h2_frame *f = &s->frame;
 	int r = 0;
 
-	*f = parse_frame(s->header);
+	*f = lt_h2_frame(s->header);
 	s->left = f->length;
 	s->pad = 0;
 	/* Between the frames of one header block no other frame may stand (RFC 9113, 6.10). */
-	if (s->in_block ? f->type != CONTINUATION || f->stream != s->head.stream
-			: f->type == CONTINUATION)
+	if (f->type == LT_H2_CONTINUATION && !s->in_block && s->poisoned) {
+		s->state = SKIP; /* of a block whose beginning is not there */
+		if (s->left == 0)
+			frame_ends(p, s);
+		return 0;
+	}
+	if (s->in_block ? f->type != LT_H2_CONTINUATION || f->stream != s->head.stream
+			: f->type == LT_H2_CONTINUATION)
 		return -EBADMSG;
-	if (f->type <= CONTINUATION && !is_plausible(f))
+	if (f->type <= LT_H2_CONTINUATION && !lt_h2_is_plausible(f))
 		return -EBADMSG;
+	if (is_unseen_answer(p, s))
+		r = unseen_begins(p, f->stream);
+	if (r < 0)
+		return r;
 	if (is_gathered(f))
 		s->state = GATHER;
-	else if (f->type == DATA)
-		s->state = f->flags & PADDED ? PAD_LENGTH : PAYLOAD;
+	else if (f->type == LT_H2_DATA)
+		s->state = f->flags & LT_H2_PADDED ? PAD_LENGTH : PAYLOAD;
 	else
 		s->state = SKIP;
 	if (s->left > 0)
@@ -521,13 +523,13 @@ static size_t feed_preface(struct side *s, struct lt_bytes in, int *r)
 
 static size_t feed_header(struct lt_parser *p, struct side *s, struct lt_bytes in, int *r)
 {
-	size_t n = FRAME_HEADER - s->n;
+	size_t n = LT_H2_FRAME_HEADER - s->n;
 
 	if (n > in.n)
 		n = in.n;
 	memcpy(s->header + s->n, in.p, n);
 	s->n += (unsigned)n;
-	if (s->n == FRAME_HEADER)
+	if (s->n == LT_H2_FRAME_HEADER)
 		*r = frame_begins(p, s);
 	return n;
 }
@@ -563,25 +565,6 @@ static size_t feed_payload(struct lt_parser *p, struct side *s, struct lt_bytes 
 
 /* ---- losses ---- */
 
-/* Whether frames begin here: each as it should be, as far as can be seen. */
-static bool begins_frames(struct lt_bytes in)
-{
-	struct frame f;
-	int seen = 0;
-
-	while (in.n >= FRAME_HEADER && seen < 4) {
-		f = parse_frame(in.p);
-		if (!is_plausible(&f))
-			return false;
-		seen++;
-		in = lt_bytes_skip(in, FRAME_HEADER);
-		if (f.length >= in.n)
-			break;
-		in = lt_bytes_skip(in, f.length);
-	}
-	return seen > 0;
-}
-
 static void lose_framing(struct side *s)
 {
 	s->state = LOST;
@@ -590,6 +573,22 @@ static void lose_framing(struct side *s)
 	s->in_block = false;
 	/* Header blocks may have been among it. */
 	s->poisoned = true;
+}
+
+/* Skips to where frames begin again. */
+static struct lt_bytes find_framing(struct side *s, struct lt_bytes in)
+{
+	size_t at = lt_h2_find_frames(in);
+
+	s->state = at < in.n ? HEADER : LOST;
+	return lt_bytes_skip(in, at);
+}
+
+static void join(struct lt_parser *p)
+{
+	p->joined = true;
+	lose_framing(&p->sides[LT_SIDE_REQUEST]);
+	lose_framing(&p->sides[LT_SIDE_RESPONSE]);
 }
 
 static void note_gap(struct lt_parser *p, enum lt_side side, struct node *node, uint64_t lost)
@@ -637,8 +636,11 @@ static int feed(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct l
 	struct side *s = &p->sides[side];
 
 	p->now_ns = ts_ns;
-	if (s->state == LOST && begins_frames(in))
-		s->state = HEADER;
+	if (!p->begun && (side == LT_SIDE_RESPONSE || sniff(in, side) == LT_SNIFF_NO))
+		join(p);
+	p->begun = true;
+	if (s->state == LOST)
+		in = find_framing(s, in);
 	while (in.n > 0 && p->state == LT_PARSER_GOOD && s->state != LOST) {
 		size_t used;
 		int r = 0;
@@ -649,13 +651,13 @@ static int feed(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct l
 			used = feed_header(p, s, in, &r);
 		else
 			used = feed_payload(p, s, in, &r);
-		if (r == -EBADMSG && s->poisoned) {
-			lose_framing(s); /* what looked like a start was none */
-			return 0;
-		}
-		if (r < 0)
+		if (r < 0 && (r != -EBADMSG || !s->poisoned))
 			return r;
 		in = lt_bytes_skip(in, used);
+		if (r < 0) { /* what looked like a start was none */
+			lose_framing(s);
+			in = find_framing(s, in);
+		}
 	}
 	return 0;
 }
@@ -694,6 +696,7 @@ static struct lt_parser *close_parser(struct lt_parser *p, uint64_t ts_ns, enum 
 const struct lt_protocol lt_http2 = {
 	.name = "http2",
 	.sniff = sniff,
+	.sniff_joined = sniff_joined,
 	.open = open_parser,
 	.feed = feed,
 	.gap = gap,

@@ -20,6 +20,9 @@ struct lt_protocol {
 	const char *name;
 	/* Whether @head begins a message of this protocol on @side. MORE: too short to tell. */
 	enum lt_sniff (*sniff)(struct lt_bytes head, enum lt_side side);
+	/* The same for a connection that was there before us. NULL: it cannot be joined but where a
+	 * message begins. */
+	enum lt_sniff (*sniff_joined)(struct lt_bytes piece, enum lt_side side);
 	/* @conn and @sink outlive the parser. */
 	int (*open)(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
 		    struct lt_parser **ret);

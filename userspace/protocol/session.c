@@ -170,6 +170,24 @@ static enum lt_sniff sniff_all(struct lt_bytes in, enum lt_side side,
 	return best;
 }
 
+static bool is_joined(const struct lt_protocol *protocol, struct lt_bytes in, enum lt_side side)
+{
+	return protocol->sniff_joined && protocol->sniff_joined(in, side) == LT_SNIFF_YES;
+}
+
+/* The same inside a connection that was there before us. */
+static enum lt_sniff sniff_joined(struct lt_bytes in, enum lt_side side,
+				  const struct lt_protocol **ret)
+{
+	for (size_t i = 0; i < LT_COUNT(protocols); i++) {
+		if (is_joined(protocols[i], in, side)) {
+			*ret = protocols[i];
+			return LT_SNIFF_YES;
+		}
+	}
+	return LT_SNIFF_NO;
+}
+
 /* A process that reads requests serves TLS: its end of somebody's call, which counts at the other
  * end. */
 static bool serves(enum lt_dir dir, struct lt_bytes in)
@@ -194,9 +212,11 @@ static enum lt_sniff find_start(struct lt_sessions *s, struct session *session, 
 		ignore(s, session, ts_ns);
 		return LT_SNIFF_NO;
 	}
-	if (dir == LT_DIR_WRITE) {
+	if (dir == LT_DIR_WRITE)
 		answer = sniff_all(in, LT_SIDE_REQUEST, &session->protocol);
-	}
+	/* An answer whose request nobody saw needs its host from elsewhere. */
+	if (answer == LT_SNIFF_NO && (dir == LT_DIR_WRITE || session->conn->server_name[0]))
+		answer = sniff_joined(in, side_of(dir), &session->protocol);
 	if (answer == LT_SNIFF_NO && ++session->tries > TRIES_MAX)
 		ignore(s, session, ts_ns);
 	return answer;

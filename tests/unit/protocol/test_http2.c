@@ -348,6 +348,70 @@ static void nothing_of_interest_ignores_the_connection(void **state)
 	finish(&run);
 }
 
+/* What came before @cut was not seen; one piece a side, as frames are found at pieces. */
+static void expect_joined(const struct wire *client, size_t client_cut, const struct wire *server,
+			  size_t server_cut, const char *text)
+{
+	static struct run run;
+
+	begin(&run);
+	if (client->n > client_cut)
+		feed(&run, LT_SIDE_REQUEST,
+		     lt_bytes(client->p + client_cut, client->n - client_cut), client->n);
+	feed(&run, LT_SIDE_RESPONSE, lt_bytes(server->p + server_cut, server->n - server_cut),
+	     server->n);
+	assert_int_equal(run.error, 0);
+	assert_string_equal(finish(&run), text);
+}
+
+static void a_request_after_the_join_is_whole(void **state)
+{
+	struct wire client = {.n = 0}, server = {.n = 0};
+
+	(void)state;
+	preface(&client, &server);
+	request(&client, 5, "/a", 1);
+	response(&server, 5, "200", 0);
+	data(&server, 5, "answer", true);
+	for (size_t cut = 1; cut < 24; cut++)
+		expect_joined(&client, cut, &server, cut < 9 ? cut : 9,
+			      "REQ0 POST /a [api.example]:8443 1\nRESP0 200 1\n<0 answer\n"
+			      "END0 complete 0/6\n");
+}
+
+static void an_answer_to_an_unseen_request_is_an_exchange(void **state)
+{
+	struct wire client = {.n = 0}, server = {.n = 0};
+
+	(void)state;
+	response(&server, 7, "200", 0);
+	data(&server, 7, "answer", true);
+	expect_joined(&client, 0, &server, 0,
+		      "REQ0   []:0 0 joined\nRESP0 200 1\n<0 answer\nEND0 complete 0/6\n");
+	/* Its head has gone by as well. */
+	expect_joined(&client, 0, &server, 20,
+		      "REQ0   []:0 0 joined\n<0 answer\nEND0 complete 0/6\n");
+}
+
+static void fields_of_the_unseen_table_are_left_out(void **state)
+{
+	/* :method POST, :path literal, :authority of an unknown entry, x-a: 1 into the table; then
+	 * the same by indices: the entry that we have seen, and one that we have not. */
+	static const uint8_t first[] = {0x83, 0x04, 2,	 '/', 'a', 0xc5, 0x40,
+					3,    'x',  '-', 'a', 1,   '1'};
+	static const uint8_t second[] = {0x83, 0x04, 2, '/', 'b', 0xbe, 0xc6};
+	struct wire client = {.n = 0}, server = {.n = 0};
+
+	(void)state;
+	frame(&client, HEADERS, 5, 5, first, sizeof(first));
+	frame(&client, HEADERS, 5, 7, second, sizeof(second));
+	response(&server, 5, "200", 1);
+	response(&server, 7, "200", 1);
+	expect_joined(&client, 0, &server, 0,
+		      "REQ0 POST /a []:0 1 joined\nREQ1 POST /b []:0 1 joined\n"
+		      "RESP0 200 1\nEND0 complete 0/0\nRESP1 200 1\nEND1 complete 0/0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +425,9 @@ int main(void)
 		cmocka_unit_test(hostile_frames_end_the_parser),
 		cmocka_unit_test(streams_have_a_ceiling),
 		cmocka_unit_test(nothing_of_interest_ignores_the_connection),
+		cmocka_unit_test(a_request_after_the_join_is_whole),
+		cmocka_unit_test(an_answer_to_an_unseen_request_is_an_exchange),
+		cmocka_unit_test(fields_of_the_unseen_table_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,9 +53,10 @@ static enum lt_interest trace_request(void *arg, struct lt_exchange *x,
 
 	x->user = t;
 	t->open++;
-	trace_line(t, "REQ%u %.*s %.*s [%.*s]:%u %zu\n", (unsigned)x->ordinal, (int)head->method.n,
-		   (const char *)head->method.p, (int)head->target.n, (const char *)head->target.p,
-		   (int)head->host.n, (const char *)head->host.p, head->port, head->field_count);
+	trace_line(t, "REQ%u %.*s %.*s [%.*s]:%u %zu%s\n", (unsigned)x->ordinal,
+		   (int)head->method.n, (const char *)head->method.p, (int)head->target.n,
+		   (const char *)head->target.p, (int)head->host.n, (const char *)head->host.p,
+		   head->port, head->field_count, x->joined ? " joined" : "");
 	if (lt_bytes_starts(head->target, "/none"))
 		return LT_INTEREST_NONE;
 	if (lt_bytes_starts(head->target, "/head"))
