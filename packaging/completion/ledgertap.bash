@@ -26,7 +26,7 @@ _ledgertap_options()
 	report) echo "--by --format $filters --help" ;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
-		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read" \
+		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;

@@ -217,7 +217,7 @@ def check_parts(record, out):
 
 def stable(records, split):
     """Without what may differ: under HTTP/2 the ids and the count of body bytes are other ones."""
-    skip = VOLATILE + (["record_id", "request_bytes", "response_bytes", "end", "ttfb_ms"] if "--http" in split else [])
+    skip = VOLATILE + (["record_id", "parent_record_id", "request_bytes", "response_bytes", "end", "ttfb_ms"] if "--http" in split else [])
     return [{key: value for key, value in record.items() if key not in skip} for record in records]
 
 

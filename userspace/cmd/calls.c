@@ -137,7 +137,7 @@ static int add_row(struct calls *c, const struct lt_record *r)
 		out[LT_HUMAN_TEXT];
 	char cached[LT_HUMAN_TEXT + 2] = "", read[LT_HUMAN_TEXT];
 	char who[LT_WORD_SIZE + LT_MODEL_SIZE + 1], cost[LT_HUMAN_TEXT], notes[NOTES_SIZE] = "";
-	struct lt_count from_cache = r->call.usage.bucket[LT_B_CACHE_READ];
+	struct lt_count from_cache = lt_usage_cache_read(&r->call.usage);
 	enum lt_style style[COLUMN_COUNT] = {
 		[START] = LT_STYLE_DIM, [CONTAINER] = LT_STYLE_DIM, [CACHED] = LT_STYLE_DIM};
 	const char *cell[COLUMN_COUNT] = {

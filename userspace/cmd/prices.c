@@ -32,7 +32,8 @@ static const char help[] =
 	"\n"
 	"Quantities (disjoint: each token counts once)\n"
 	"  --input N            input tokens not served by a cache\n"
-	"  --cache-read N  --cache-write N  --cache-write-5m N  --cache-write-1h N\n"
+	"  --cache-read N  --cache-read-audio N  --cache-read-image N\n"
+	"  --cache-write N  --cache-write-5m N  --cache-write-1h N\n"
 	"  --input-audio N  --input-image N\n"
 	"  --output N           output tokens without the ones below\n"
 	"  --reasoning N  --output-audio N  --output-image N\n"
@@ -66,6 +67,8 @@ static const struct option long_options[] = {
 	{"input-audio", required_argument, NULL, LT_B_IN_AUDIO},
 	{"input-image", required_argument, NULL, LT_B_IN_IMAGE},
 	{"cache-read", required_argument, NULL, LT_B_CACHE_READ},
+	{"cache-read-audio", required_argument, NULL, LT_B_CACHE_READ_AUDIO},
+	{"cache-read-image", required_argument, NULL, LT_B_CACHE_READ_IMAGE},
 	{"cache-write", required_argument, NULL, LT_B_CACHE_WRITE},
 	{"cache-write-5m", required_argument, NULL, LT_B_CACHE_WRITE_5M},
 	{"cache-write-1h", required_argument, NULL, LT_B_CACHE_WRITE_1H},

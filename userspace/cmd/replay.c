@@ -92,12 +92,15 @@ static void make_stable(struct lt_record *r)
 	struct lt_record_id_facts facts = {
 		.connection = r->call.conn.ctx,
 		.stream_id = r->call.stream_id,
-		.ordinal = r->call.ordinal,
+		.ordinal = lt_record_ordinal(&r->call, r->call.model),
 	};
 	int64_t start_ns = (int64_t)r->call.conn.generation;
 
 	/* A failure leaves the id of this run, which is as unique. */
 	lt_ignore(lt_record_id_make(&facts, &r->id));
+	facts.ordinal = lt_record_ordinal(&r->call, 0);
+	if (r->parent_known)
+		lt_ignore(lt_record_id_make(&facts, &r->parent));
 	r->end_ns += start_ns - r->start_ns;
 	r->start_ns = start_ns;
 }

@@ -6,7 +6,13 @@
 #include "userspace/capture/chunk.h"
 #include "userspace/decode/usage.h"
 
-enum { LT_MODEL_SIZE = 128, LT_ID_SIZE = 128, LT_WORD_SIZE = 40, LT_HOST_SIZE = 256 };
+enum {
+	LT_MODEL_SIZE = 128,
+	LT_ID_SIZE = 128,
+	LT_WORD_SIZE = 40,
+	LT_HOST_SIZE = 256,
+	LT_TOOL_SIZE = 65
+};
 
 enum lt_tier {
 	LT_TIER_UNSTATED,
@@ -16,6 +22,12 @@ enum lt_tier {
 	LT_TIER_PRIORITY,
 	LT_TIER_PROVISIONED,
 	LT_TIER_UNKNOWN,
+};
+
+/* What was not seen and had to be concluded, as bits of lt_call.inferred. */
+enum {
+	LT_INFERRED_HOST = 1, /* from the TLS connection, not from the request */
+	LT_INFERRED_API = 2,  /* from what the answer looks like; its path was not seen */
 };
 
 /* Whether a usage record is due: not when the call failed or the API is not metered. */
@@ -55,7 +67,13 @@ struct lt_call {
 	char service_tier[LT_WORD_SIZE]; /* granted, as on the wire */
 	enum lt_tier tier;		 /* the same, normalised */
 	char error_type[64];
-	unsigned status; /* 0: no response */
+	char tool_name[LT_TOOL_SIZE]; /* of a tool's call: letters, digits, "_-./" */
+	unsigned status;	      /* 0: no response */
+	unsigned inferred;	      /* LT_INFERRED_* */
+	bool stored; /* reads an object (a batch's line, a stored answer) that can be read again */
+	bool repeat; /* this process has seen that object's usage before: it counts no more */
+	unsigned model; /* 0; n: what the n-th further model used that this exchange is charged for
+			 */
 	bool streaming;
 	enum lt_billable billable;
 	struct lt_count tool_calls;

@@ -194,6 +194,7 @@ static int resolve(struct lt_catalog *c, struct lt_problem *problem)
 				if (strcmp(c->shapes[s]->name, api->shape_name) == 0)
 					api->shape = c->shapes[s];
 			}
+			c->providers[p]->keeps_objects |= api->stored;
 			if (!api->shape)
 				return lt_problem_set(
 					problem, -EINVAL, NULL, 0,
@@ -284,7 +285,7 @@ static const struct lt_api *find_api(const struct lt_provider *p, const struct l
 	for (unsigned a = 0; a < p->api_count; a++) {
 		const struct lt_api *api = &p->apis[a];
 
-		if ((api->mcp && !ask->mcp) ||
+		if ((api->mcp && !ask->mcp) || (api->websocket && !ask->websocket) ||
 		    (strcmp(api->method, "*") != 0 && !lt_bytes_is(ask->method, api->method)))
 			continue;
 		for (unsigned i = 0; i < api->path_count; i++) {
@@ -295,11 +296,20 @@ static const struct lt_api *find_api(const struct lt_provider *p, const struct l
 	return NULL;
 }
 
+static bool is_beside(const struct lt_provider *p, struct lt_bytes path)
+{
+	for (unsigned i = 0; i < p->beside_count; i++) {
+		if (lt_path_match(p->beside[i], path, NULL))
+			return true;
+	}
+	return false;
+}
+
 /* Providers by host first; then those that are told by the path and have to prove it. */
 enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_ask *ask,
 				    const struct lt_api **ret_api)
 {
-	bool known = false;
+	bool known = false, beside = false;
 
 	for (int confirm = 0; confirm < 2; confirm++) {
 		for (unsigned p = 0; p < c->provider_count; p++) {
@@ -310,6 +320,7 @@ enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_
 			    !has_host(provider, ask->host))
 				continue;
 			known |= confirm == 0;
+			beside |= is_beside(provider, ask->path);
 			api = find_api(provider, ask);
 			if (!api)
 				continue;
@@ -317,7 +328,7 @@ enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_
 			return LT_HOST_METERED;
 		}
 	}
-	return known ? LT_HOST_KNOWN : LT_HOST_UNKNOWN;
+	return known ? LT_HOST_KNOWN : beside ? LT_HOST_BESIDE : LT_HOST_UNKNOWN;
 }
 
 static bool holds(struct lt_bytes text, const char *word)

@@ -34,14 +34,16 @@ LT_MUST_CHECK int lt_catalog_add_host(struct lt_catalog *catalog, const char *ho
 
 enum lt_host_match {
 	LT_HOST_UNKNOWN, /* no provider: the connection can be ignored */
+	LT_HOST_BESIDE,	 /* no provider, but what a client of one asks before it calls */
 	LT_HOST_KNOWN,	 /* a provider's host, but not a metered path */
 	LT_HOST_METERED, /* *ret_api is set */
 };
 
-/* What a request is asked about by. @path is without query; @mcp: its headers are those of MCP. */
+/* What a request is asked about by. @path is without query; @mcp: its headers are those of MCP;
+ * @websocket: it asks for a socket. */
 struct lt_ask {
 	struct lt_bytes host, method, path;
-	bool mcp;
+	bool mcp, websocket;
 };
 
 /* The answer is borrowed from the catalog. */

@@ -3,13 +3,11 @@
  * whole. */
 #include "userspace/decode/decoder.h"
 
-#include <ctype.h>
 #include <errno.h>
 
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
 #include "userspace/base/digest.h"
-#include "userspace/decode/credential.h"
 #include "userspace/decode/work.h"
 
 int lt_decoder_new(const struct lt_decoder_opts *opts, const struct lt_catalog *catalog,
@@ -32,8 +30,10 @@ struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 {
 	if (d)
 		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
-	if (d)
+	if (d) {
 		lt_bpe_shelf_clear(&d->shelf);
+		lt_free(d->seen);
+	}
 	lt_free(d);
 	return NULL;
 }
@@ -47,17 +47,68 @@ static bool is_done(const struct lt_work *w)
 	return n > 0 && w->start_n >= n && memcmp(w->start, w->api->shape->done, n) == 0;
 }
 
+/* Whether the object's usage has passed before. It has from now on. */
+static bool seen_before(struct lt_decoder *d, const struct lt_call *c)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL, *set;
+
+	for (const char *p = c->response_id; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 0x100000001b3ULL;
+	for (const char *p = c->host; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 0x100000001b3ULL;
+	if (!d->seen)
+		d->seen = lt_calloc(LT_SEEN_SETS, sizeof(*d->seen));
+	if (!d->seen)
+		return false;
+	set = d->seen[hash % LT_SEEN_SETS];
+	for (unsigned i = 0; i < LT_SEEN_WAYS; i++) {
+		if (set[i] == hash)
+			return true;
+	}
+	memmove(&set[1], &set[0], (LT_SEEN_WAYS - 1) * sizeof(set[0]));
+	set[0] = hash;
+	return false;
+}
+
+/* What was only taken for a call by its path has to look like one. */
+static bool is_wanted(const struct lt_work *w)
+{
+	if (w->dropped || (w->rpc && !w->call.operation[0]))
+		return false;
+	if (w->guessed)
+		return w->confirmed && lt_work_has_usage(w);
+	if (w->api->stored) /* else: a look at what is not finished, or is no such object */
+		return lt_work_has_usage(w);
+	return !(w->api->provider->confirm || w->api->confirm) || w->confirmed ||
+	       w->call.response_model[0] || (w->failed && w->call.request_model[0]);
+}
+
+void lt_work_emit(struct lt_work *w, enum lt_end why)
+{
+	struct lt_decoder *d = w->decoder;
+	struct lt_call *c = &w->call, part;
+
+	lt_work_settle(w, w->exchange, why);
+	if (!is_wanted(w))
+		return;
+	if (w->api->provider->keeps_objects && c->response_id[0] &&
+	    c->usage.source == LT_USAGE_WIRE)
+		c->repeat = seen_before(d, c) && c->stored;
+	d->sink.call(d->sink.arg, c);
+	for (unsigned n = 1; lt_work_shares_call(w, n, &part); n++)
+		d->sink.call(d->sink.arg, &part);
+	lt_work_next_call(w);
+}
+
 /* A session's answer is whole: it is a call of its own. */
 static void emit_if_whole(struct lt_work *w)
 {
-	struct lt_decoder *d = w->decoder;
+	bool ends = w->exchange->websocket && w->types_seen & w->api->shape->emit;
 
-	if (!w->emit_now && !(w->types_seen & w->api->shape->emit))
+	if (!w->emit_now && !ends)
 		return;
+	lt_work_emit(w, LT_END_COMPLETE);
 	w->emit_now = false;
-	lt_work_settle(w, w->exchange, LT_END_COMPLETE);
-	d->sink.call(d->sink.arg, &w->call);
-	lt_work_next_call(w);
 }
 
 static void payload_ends(struct lt_work *w)
@@ -194,10 +245,12 @@ static int feed_documents(struct lt_work *w, struct lt_bytes data)
 		if (r < 0)
 			return r;
 		data = lt_bytes_skip(data, used);
+		w->document_bytes += used;
 		if (!lt_json_scan_done(w->response))
 			continue;
-		w->in_document = false;
 		payload_ends(w);
+		w->in_document = false;
+		w->document_bytes = 0;
 	}
 	return 0;
 }
@@ -247,6 +300,8 @@ static struct lt_work *close_work(struct lt_work *w)
 	lt_json_scan_free(w->response);
 	lt_work_text_drop(w, LT_SIDE_REQUEST);
 	lt_work_text_drop(w, LT_SIDE_RESPONSE);
+	lt_free(w->shares);
+	lt_free(w->rpc);
 	w->decoder->open--;
 	lt_free(w);
 	return NULL;
@@ -271,126 +326,14 @@ static struct lt_work *open_work(struct lt_decoder *d, const struct lt_api *api)
 	w->api = api;
 	request.arg = response.arg = sse.arg = w;
 	memset(w->rank, LT_UNRANKED, sizeof(w->rank));
-	if (lt_json_scan_new(api->shape->request.paths, &request, &w->request) < 0 ||
+	if (api->shape->rpc)
+		w->rpc = lt_calloc(1, sizeof(*w->rpc));
+	if ((api->shape->rpc && !w->rpc) ||
+	    lt_json_scan_new(api->shape->request.paths, &request, &w->request) < 0 ||
 	    lt_json_scan_new(api->shape->response.paths, &response, &w->response) < 0)
 		return close_work(w);
 	lt_sse_init(&w->sse, &sse);
 	return w;
-}
-
-/* The path alone: without query, and without the second slash of clients that join base URL and
- * path with two. */
-static struct lt_bytes path_of(struct lt_bytes target)
-{
-	const uint8_t *query = target.n ? memchr(target.p, '?', target.n) : NULL;
-	struct lt_bytes path = query ? lt_bytes(target.p, (size_t)(query - target.p)) : target;
-
-	while (path.n > 1 && path.p[0] == '/' && path.p[1] == '/')
-		path = lt_bytes_skip(path, 1);
-	while (path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--;
-	return path;
-}
-
-static size_t word_length(struct lt_bytes text)
-{
-	size_t n = 0;
-
-	while (n < text.n && text.p[n] > ' ' && text.p[n] < 0x7f && !memchr("();,@", text.p[n], 5))
-		n++;
-	return n;
-}
-
-/* "OpenAI/Python 2.54.0": the product and a version after it. The rest may name the host or a
- * person. */
-static void copy_agent(char *to, size_t size, struct lt_bytes text)
-{
-	size_t n = word_length(text);
-	struct lt_bytes rest = lt_bytes_skip(text, n + 1);
-
-	if (n + 1 < text.n && text.p[n] == ' ' && isdigit(rest.p[0]))
-		n += 1 + word_length(rest);
-	lt_bytes_copy(to, size, lt_bytes(text.p, n));
-}
-
-static void describe(struct lt_work *w, const struct lt_exchange *x,
-		     const struct lt_http_head *head, struct lt_bytes host)
-{
-	const struct lt_provider *p = w->api->provider;
-	const struct lt_conn *conn = x->conn;
-	struct lt_call *c = &w->call;
-
-	c->conn = conn->key;
-	c->process_start_ns = conn->process_start_ns;
-	c->cgroup_id = conn->cgroup_id;
-	c->uid = conn->uid;
-	c->library = conn->library;
-	c->source = conn->source;
-	c->stream_id = x->stream_id;
-	c->ordinal = x->ordinal;
-	c->first_byte_ns = x->first_byte_ns;
-	lt_copy_word(c->host, sizeof(c->host), host);
-	c->port = head->port;
-	memcpy(c->provider, p->name, sizeof(c->provider));
-	memcpy(c->gen_ai_provider, p->gen_ai_provider, sizeof(c->gen_ai_provider));
-	memcpy(c->category, p->category, sizeof(c->category));
-	memcpy(c->price_provider, p->price_provider, sizeof(c->price_provider));
-	memcpy(c->api, w->api->name, sizeof(c->api));
-	if (w->api->mcp) /* the server is the provider */
-		lt_copy_word(c->provider, sizeof(c->provider), host);
-	memcpy(c->operation, w->api->operation, sizeof(c->operation));
-	memcpy(c->record_type, w->api->record_type, sizeof(c->record_type));
-	copy_agent(c->user_agent, sizeof(c->user_agent), lt_http_field(head, "user-agent"));
-	for (unsigned i = 0; i < p->credential_header_count && c->credential_fp == 0; i++)
-		c->credential_fp = lt_fingerprint(w->decoder->opts.fingerprint_key,
-						  lt_http_field(head, p->credential_headers[i]));
-}
-
-/* "?model=" of speech and realtime APIs, and Azure's "?deployment=". */
-static struct lt_bytes query_model(struct lt_bytes target)
-{
-	static const char *const names[] = {"model=", "deployment="};
-	const uint8_t *query = target.n ? memchr(target.p, '?', target.n) : NULL;
-	struct lt_bytes rest = query ? lt_bytes_skip(target, (size_t)(query - target.p) + 1)
-				     : (struct lt_bytes){0};
-
-	while (rest.n > 0) {
-		const uint8_t *next = memchr(rest.p, '&', rest.n);
-		size_t n = next ? (size_t)(next - rest.p) : rest.n;
-
-		for (size_t i = 0; i < LT_COUNT(names); i++) {
-			if (lt_bytes_starts(lt_bytes(rest.p, n), names[i]))
-				return lt_bytes_skip(lt_bytes(rest.p, n), strlen(names[i]));
-		}
-		rest = lt_bytes_skip(rest, n + 1);
-	}
-	return rest;
-}
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A model's name in a path or query: "%3A" is a colon. */
-static void copy_model(char *to, size_t size, struct lt_bytes text)
-{
-	char plain[LT_MODEL_SIZE * 2];
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n && n < sizeof(plain); i++) {
-		bool coded = text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
-			     hex_digit(text.p[i + 2]) >= 0;
-
-		plain[n++] = coded ? (char)(hex_digit(text.p[i + 1]) << 4 |
-					    hex_digit(text.p[i + 2]))
-				   : (char)text.p[i];
-		i += coded ? 2 : 0;
-	}
-	lt_copy_word(to, size, lt_bytes(plain, n));
 }
 
 static void feed_request(struct lt_work *w, struct lt_bytes data)
@@ -411,27 +354,16 @@ static bool holds(struct lt_bytes text, const char *word)
 	return text.n > 0 && memmem(text.p, text.n, word, strlen(word));
 }
 
-/* Streamable HTTP asks for both answers (Model Context Protocol, transports). */
-static bool is_mcp(const struct lt_http_head *head)
-{
-	struct lt_bytes accept = lt_http_field(head, "accept");
-
-	return lt_http_field(head, "mcp-session-id").n > 0 ||
-	       lt_http_field(head, "mcp-protocol-version").n > 0 ||
-	       (holds(accept, "application/json") && holds(accept, "text/event-stream") &&
-		holds(lt_http_field(head, "content-type"), "application/json"));
-}
-
 static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 				   const struct lt_http_head *head)
 {
 	struct lt_decoder *d = arg;
-	struct lt_bytes model = {0};
 	struct lt_ask ask = {
 		.host = head->host.n ? head->host : lt_bytes_str(x->conn->server_name),
 		.method = head->method,
-		.path = path_of(head->target),
-		.mcp = is_mcp(head),
+		.path = lt_request_path(head),
+		.mcp = lt_request_is_mcp(head),
+		.websocket = lt_bytes_is_nocase(lt_http_field(head, "upgrade"), "websocket"),
 	};
 	struct lt_multipart_sink form = {.field = on_form_field};
 	const struct lt_api *api = NULL;
@@ -442,7 +374,9 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 								   : LT_INTEREST_NONE;
 	switch (lt_catalog_match(d->catalog, &ask, &api)) {
 	case LT_HOST_UNKNOWN:
-		return LT_INTEREST_CONNECTION_NONE;
+		return ask.mcp ? LT_INTEREST_LATER : LT_INTEREST_CONNECTION_NONE;
+	case LT_HOST_BESIDE:
+		return LT_INTEREST_LATER;
 	case LT_HOST_KNOWN:
 		return LT_INTEREST_NONE;
 	case LT_HOST_METERED:
@@ -452,12 +386,7 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	if (!w)
 		return LT_INTEREST_NONE;
 	form.arg = w;
-	describe(w, x, head, ask.host);
-	for (unsigned i = 0; i < api->path_count && model.n == 0; i++)
-		lt_path_match(api->paths[i], ask.path, &model);
-	if (model.n == 0)
-		model = query_model(head->target);
-	copy_model(w->call.request_model, sizeof(w->call.request_model), model);
+	lt_work_describe(w, x, head, ask.host);
 	if (lt_multipart_init(&w->form, lt_http_field(head, "content-type"), &form))
 		w->request_body = LT_REQUEST_FORM;
 	w->exchange = x;
@@ -475,7 +404,8 @@ static struct lt_work *guess(struct lt_decoder *d, struct lt_exchange *x, struct
 
 	if (!w)
 		return NULL;
-	describe(w, x, &unknown, host);
+	lt_work_describe(w, x, &unknown, host);
+	w->call.inferred |= LT_INFERRED_API;
 	w->guessed = true;
 	w->request = lt_json_scan_free(w->request);
 	w->call.status = x->status;
@@ -558,22 +488,11 @@ static void on_body_gap(void *arg, struct lt_exchange *x, enum lt_side side, uin
 	}
 }
 
-/* What was only taken for a call by its path has to look like one. */
-static bool is_wanted(const struct lt_work *w)
-{
-	if (w->dropped)
-		return false;
-	if (w->guessed)
-		return w->confirmed && lt_work_has_usage(w);
-	return !w->api->provider->confirm || w->confirmed || w->call.response_model[0] ||
-	       (w->failed && w->call.request_model[0]);
-}
-
 static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
 {
 	struct lt_work *w = x->user;
-	struct lt_decoder *d = arg;
 
+	(void)arg;
 	if (!w)
 		return;
 	if (w->body == LT_BODY_SSE)
@@ -582,14 +501,11 @@ static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
 		lt_work_payload_ends(w);
 	if (w->bad_json)
 		lt_counter_add(LT_C_DECODE_BAD_JSON, 1);
-	/* The end of a session whose calls have gone out already. */
-	if (w->emitted > 0 && !lt_work_has_usage(w)) {
-		x->user = close_work(w);
-		return;
-	}
-	lt_work_settle(w, x, why);
-	if (is_wanted(w))
-		d->sink.call(d->sink.arg, &w->call);
+	while (lt_work_rpc_next(w))
+		lt_work_emit(w, why);
+	/* Not at the end of a session whose calls have gone out already. */
+	if (w->emitted == 0 || lt_work_has_usage(w))
+		lt_work_emit(w, why);
 	x->user = close_work(w);
 }
 

@@ -153,7 +153,11 @@ static void element_hit(struct lt_work *w, const struct lt_rule *rule,
 		memset(e, 0, sizeof(*e));
 		e->open = true;
 	} else if (hit->type == LT_JSON_END && e->open) {
-		for (int m = 0; e->counts && m < LT_M_COUNT; m++) {
+		bool inside = w->api->shape->each_inside[rule->target];
+
+		if (e->counts && e->model[0])
+			lt_work_share(w, e, inside);
+		for (int m = 0; e->counts && !e->model[0] && !inside && m < LT_M_COUNT; m++) {
 			if (e->meter[m].known)
 				keep_count(&w->payload_extra[m], LT_KEEP_SUM, e->meter[m].n);
 		}
@@ -299,6 +303,13 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 		if (w->element[rule->target].open && in_words(rule, hit->text))
 			w->element[rule->target].counts = true;
 		break;
+	case LT_RULE_EACH_MODEL:
+		if (hit->type == LT_JSON_STRING)
+			lt_copy_word(w->element[rule->target].model, LT_MODEL_SIZE, hit->text);
+		break;
+	case LT_RULE_RPC:
+		lt_work_rpc_hit(w, side, rule, hit);
+		break;
 	case LT_RULE_REPLACE:
 		w->replaces |= hit->type == LT_JSON_OBJECT;
 		break;
@@ -397,6 +408,7 @@ void lt_work_payload_ends(struct lt_work *w)
 			w->extra[m] = w->payload_extra[m];
 		w->payload_extra[m] = (struct lt_count){0};
 	}
+	lt_work_shares_payload_ends(w);
 	w->types_seen |= w->type;
 	w->documents++;
 	w->type = 0;

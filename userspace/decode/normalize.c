@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/decode/normalize.h"
 
+#include <string.h>
+
 /* Where each part goes, and which total it belongs to. */
 static const struct part {
 	enum lt_meter meter;
@@ -10,6 +12,15 @@ static const struct part {
 	{LT_M_CACHE_READ, LT_B_CACHE_READ, false}, {LT_M_AUDIO_INPUT, LT_B_IN_AUDIO, false},
 	{LT_M_IMAGE_INPUT, LT_B_IN_IMAGE, false},  {LT_M_REASONING, LT_B_REASONING, true},
 	{LT_M_AUDIO_OUTPUT, LT_B_OUT_AUDIO, true}, {LT_M_IMAGE_OUTPUT, LT_B_OUT_IMAGE, true},
+};
+
+/* Parts of two parts: what is audio, or an image, and came from a cache. */
+static const struct cross {
+	enum lt_meter meter, of;
+	enum lt_bucket bucket;
+} crosses[] = {
+	{LT_M_CACHE_READ_AUDIO, LT_M_AUDIO_INPUT, LT_B_CACHE_READ_AUDIO},
+	{LT_M_CACHE_READ_IMAGE, LT_M_IMAGE_INPUT, LT_B_CACHE_READ_IMAGE},
 };
 
 /* The total of cache writes and its split by TTL; what the split leaves over has no stated TTL. */
@@ -59,12 +70,37 @@ static void add_extra(const struct lt_count *stated, const struct lt_count *extr
 	ret->known = stated->known || extra->n > 0;
 }
 
-void lt_normalize(const struct lt_count meter[LT_M_COUNT], uint32_t outside, struct lt_usage *u)
+/* Takes what belongs to two parts off both of them, into a bucket of its own. */
+static void take_crosses(struct lt_count *m, struct lt_usage *u)
+{
+	for (size_t i = 0; i < sizeof(crosses) / sizeof(crosses[0]); i++) {
+		const struct cross *x = &crosses[i];
+		uint64_t n = m[x->meter].n;
+
+		if (!m[x->meter].known || !m[x->of].known || !m[LT_M_CACHE_READ].known)
+			continue;
+		if (n > m[x->of].n || n > m[LT_M_CACHE_READ].n) {
+			u->contradictory = true;
+			continue;
+		}
+		u->bucket[x->bucket] = m[x->meter];
+		m[x->of].n -= n;
+		m[LT_M_CACHE_READ].n -= n;
+	}
+}
+
+void lt_normalize(const struct lt_count stated[LT_M_COUNT], uint32_t outside, struct lt_usage *u)
 {
 	uint64_t inside_sum[2] = {0}, outside_sum[2] = {0};
-	uint64_t writes = cache_writes(meter, u);
+	struct lt_count meter[LT_M_COUNT];
+	uint64_t writes = cache_writes(stated, u);
 	struct lt_count input, output;
 
+	memcpy(meter, stated, sizeof(meter));
+	take_crosses(meter, u);
+	for (size_t i = 0; i < sizeof(crosses) / sizeof(crosses[0]); i++)
+		*(outside & 1U << LT_M_CACHE_READ ? outside_sum
+						  : inside_sum) += u->bucket[crosses[i].bucket].n;
 	if (outside & 1U << LT_M_CACHE_WRITE)
 		outside_sum[0] += writes;
 	else

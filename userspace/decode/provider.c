@@ -76,11 +76,32 @@ static int read_outside(const struct reader *r, const struct lt_yaml_node *list,
 	return 0;
 }
 
+static int read_flags(const struct reader *r, const struct lt_yaml_node *node, struct lt_api *api)
+{
+	const struct {
+		const char *key;
+		bool *flag;
+	} flags[] = {
+		{"mcp", &api->mcp},
+		{"free", &api->free},
+		{"total_output", &api->total_output},
+		{"confirm", &api->confirm},
+		{"stored", &api->stored},
+		{"websocket", &api->websocket},
+	};
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < LT_COUNT(flags); i++)
+		e = read_flag(r, node, flags[i].key, flags[i].flag);
+	return e;
+}
+
 static int read_api(const struct reader *r, const struct lt_yaml_node *node, struct lt_api *api)
 {
-	static const char *const known[] = {"api",     "operation",    "record_type", "shape",
-					    "method",  "paths",	       "mcp",	      "free",
-					    "outside", "total_output", NULL};
+	static const char *const known[] = {"api",	 "operation",	 "record_type", "shape",
+					    "method",	 "paths",	 "mcp",		"free",
+					    "websocket", "outside",	 "confirm",	"stored",
+					    "tier",	 "total_output", NULL};
 	int e = lt_yaml_check_keys(r->yaml, node, known, r->problem);
 
 	snprintf(api->method, sizeof(api->method), "POST");
@@ -101,11 +122,9 @@ static int read_api(const struct reader *r, const struct lt_yaml_node *node, str
 		e = read_list(r, node, "paths", api->paths[0], LT_PATTERN_SIZE, LT_API_PATHS_MAX,
 			      &api->path_count);
 	if (e == 0)
-		e = read_flag(r, node, "mcp", &api->mcp);
+		e = read_flags(r, node, api);
 	if (e == 0)
-		e = read_flag(r, node, "free", &api->free);
-	if (e == 0)
-		e = read_flag(r, node, "total_output", &api->total_output);
+		e = read_text(r, node, "tier", false, api->tier, sizeof(api->tier));
 	if (e == 0)
 		e = read_outside(r, lt_yaml_get(node, "outside"), &api->outside);
 	return e;
@@ -138,6 +157,9 @@ static int read_lists(const struct reader *r, const struct lt_yaml_node *root,
 			  &p->host_count);
 
 	if (e == 0)
+		e = read_list(r, root, "beside", p->beside[0], LT_WORD_SIZE, LT_BESIDE_MAX,
+			      &p->beside_count);
+	if (e == 0)
 		e = read_list(r, root, "credential_headers", p->credential_headers[0], LT_WORD_SIZE,
 			      LT_HEADER_NAMES_MAX, &p->credential_header_count);
 	if (e == 0)
@@ -167,7 +189,8 @@ int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 					    "hosts",	"credential_headers",
 					    "capture",	"request_id_headers",
 					    "apis",	"like",
-					    "confirm",	NULL};
+					    "confirm",	"beside",
+					    NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(yaml);
 	struct reader r = {.yaml = yaml, .problem = problem};
 	lt_defer(lt_freep)
@@ -205,15 +228,26 @@ int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 /* Matching steps of one path: far more than any real pattern takes, and an end for hostile ones. */
 enum { MATCH_STEPS_MAX = 20000 };
 
-/* One segment, or a name that has slashes in it. */
-static const char variable[] = "{model}", long_variable[] = "{model...}";
+/* One segment, a name that has slashes in it, and a segment that nobody wants to know. */
+static const char variable[] = "{model}", long_variable[] = "{model...}", other[] = "{id}";
+
+/* The length of the variable that @pattern begins with; 0: of none. */
+static size_t variable_length(const char *pattern)
+{
+	const char *const all[] = {variable, long_variable, other};
+
+	for (size_t i = 0; i < LT_COUNT(all); i++) {
+		if (strncmp(pattern, all[i], strlen(all[i])) == 0)
+			return strlen(all[i]);
+	}
+	return 0;
+}
 
 static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model,
 		  unsigned *steps)
 {
-	bool is_long = strncmp(pattern, long_variable, sizeof(long_variable) - 1) == 0;
-	size_t skip = is_long ? sizeof(long_variable) - 1 : sizeof(variable) - 1;
-	size_t n = 0;
+	size_t skip = variable_length(pattern), n = 0;
+	bool is_long = skip == sizeof(long_variable) - 1;
 
 	if (++*steps > MATCH_STEPS_MAX)
 		return false;
@@ -224,7 +258,7 @@ static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *re
 		}
 		return false;
 	}
-	if (!is_long && strncmp(pattern, variable, skip) != 0) {
+	if (skip == 0) {
 		if (*pattern == '\0' || path.n == 0)
 			return *pattern == '\0' && path.n == 0;
 		return path.p[0] == (uint8_t)*pattern &&
@@ -232,7 +266,8 @@ static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *re
 	}
 	for (n = 1; n <= path.n && (is_long || path.p[n - 1] != '/'); n++) {
 		if (match(pattern + skip, lt_bytes_skip(path, n), ret_model, steps)) {
-			*ret_model = lt_bytes(path.p, n);
+			if (skip != sizeof(other) - 1)
+				*ret_model = lt_bytes(path.p, n);
 			return true;
 		}
 	}

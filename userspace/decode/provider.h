@@ -11,6 +11,7 @@ enum {
 	LT_PROVIDER_APIS_MAX = 32,
 	LT_API_PATHS_MAX = 4,
 	LT_HEADER_NAMES_MAX = 4,
+	LT_BESIDE_MAX = 16,
 	LT_PATTERN_SIZE = 96,
 };
 
@@ -23,9 +24,13 @@ struct lt_api {
 	char name[LT_WORD_SIZE], operation[LT_WORD_SIZE], record_type[LT_WORD_SIZE];
 	char method[8];	   /* POST by default, * any */
 	bool mcp;	   /* only what speaks the Model Context Protocol, wherever it is */
+	bool websocket;	   /* only requests for a socket */
 	bool free;	   /* metered, never charged */
 	bool total_output; /* charged output is the stated total less the input */
-	uint32_t outside;  /* bits of meters that totals leave out here, besides the shape's */
+	bool confirm;	   /* the path alone does not tell: the answer has to look like a call */
+	bool stored;	   /* reads an object, whose usage counts once however often it is read */
+	char tier[LT_WORD_SIZE]; /* service tier of every call, "" = as the answer says */
+	uint32_t outside; /* bits of meters that totals leave out here, besides the shape's */
 	char paths[LT_API_PATHS_MAX][LT_PATTERN_SIZE];
 	unsigned path_count;
 };
@@ -40,8 +45,12 @@ struct lt_provider {
 	char request_id_headers[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
 	unsigned request_id_header_count;
 	bool head_only;		 /* capture: head */
+	bool keeps_objects;	 /* has an API that is stored */
 	bool confirm;		 /* found by path on any host: the answer has to look like a call */
 	char like[LT_WORD_SIZE]; /* has the APIs of this provider as well */
+	/* Requests of no interest themselves, on whose connection calls may follow (confirm). */
+	char beside[LT_BESIDE_MAX][LT_WORD_SIZE];
+	unsigned beside_count;
 	struct lt_api apis[LT_PROVIDER_APIS_MAX];
 	unsigned api_count;
 };
@@ -51,6 +60,6 @@ LT_MUST_CHECK int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provid
 
 /*
  * Matches a path pattern: '*' any run of characters, "{model}" one segment, which *@ret_model (may
- * be NULL) then holds.
+ * be NULL) then holds, "{model...}" the same with slashes in it, "{id}" one segment.
  */
 bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model);

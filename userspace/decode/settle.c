@@ -41,13 +41,24 @@ static bool is_stream(const struct lt_work *w)
 	       (w->body == LT_BODY_JSON && w->call.streaming && w->documents > 1);
 }
 
+/* A request of JSON-RPC that has no answer here: 202 says that it comes elsewhere. */
+static enum lt_completeness unanswered(const struct lt_work *w, const struct lt_exchange *x,
+				       enum lt_end why)
+{
+	enum lt_completeness c = cut_completeness(w, x, why);
+
+	return c == LT_COMPLETE && w->call.status < 300 && w->call.status != 202 ? LT_TRUNCATED : c;
+}
+
 static enum lt_completeness completeness(const struct lt_work *w, const struct lt_exchange *x,
 					 enum lt_end why)
 {
 	bool whole = lt_json_scan_done(w->response) || w->documents > 0;
 
-	if (w->api->shape->emit && w->emitted > 0)
+	if (w->answered || (w->api->shape->emit && w->emitted > 0))
 		return LT_COMPLETE;
+	if (w->rpc)
+		return unanswered(w, x, why);
 	if (w->guessed)
 		return LT_CAPTURE_GAP;
 	if (is_stream(w))
@@ -88,6 +99,7 @@ static void settle_usage(struct lt_work *w)
 	const struct lt_shape *shape = w->api->shape;
 
 	add_beside(w);
+	lt_work_shares_settle(w);
 	lt_normalize(w->meter, shape->outside | w->api->outside, u);
 	for (unsigned i = 0; i < shape->unit_count; i++) {
 		struct lt_unit *unit = &u->units[u->unit_count];
@@ -134,7 +146,7 @@ static enum lt_billable billable(const struct lt_work *w)
 {
 	unsigned status = w->call.status;
 
-	if (w->api->free)
+	if (w->api->free || (w->rpc && (!w->call.tool_calls.known || w->call.error_type[0])))
 		return LT_BILLABLE_NO;
 	if (status == 0)
 		return LT_BILLABLE_UNKNOWN;
@@ -152,8 +164,15 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 	c->end_ns = x->last_ns;
 	c->request_body_bytes = x->request_body_bytes;
 	c->response_body_bytes = x->response_body_bytes;
+	if (w->emit_now && w->in_document) { /* a line of a file, of which others follow */
+		c->end_ns = x->first_response_ns;
+		c->response_body_bytes = w->document_bytes;
+	}
 	c->lost_bytes = x->lost_bytes;
 	c->socket_cookie = x->conn->socket_cookie;
+	c->stored = w->api->stored;
+	if (w->api->tier[0])
+		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->api->tier));
 	c->ordinal = x->ordinal | (uint64_t)w->emitted << 32;
 	settle_counts(w);
 	settle_usage(w);
@@ -185,6 +204,8 @@ void lt_work_next_call(struct lt_work *w)
 	memset(w->unit, 0, sizeof(w->unit));
 	memset(w->counter, 0, sizeof(w->counter));
 	memset(&w->call.usage, 0, sizeof(w->call.usage));
+	if (w->shares)
+		w->shares->now_count = w->shares->kept_count = 0;
 	w->call.tool_calls = (struct lt_count){0};
 	lt_work_text_drop(w, LT_SIDE_RESPONSE);
 	lt_work_text_drop(w, LT_SIDE_REQUEST);
@@ -192,6 +213,10 @@ void lt_work_next_call(struct lt_work *w)
 	w->rank[LT_SIDE_RESPONSE][LT_F_ID] = LT_UNRANKED;
 	w->rank[LT_SIDE_RESPONSE][LT_F_FINISH_REASON] = LT_UNRANKED;
 	w->rank[LT_SIDE_RESPONSE][LT_F_ERROR_TYPE] = LT_UNRANKED;
+	w->call.tool_name[0] = '\0';
+	w->call.inline_cost_known = w->call.repeat = false;
+	if (w->rpc)
+		w->call.operation[0] = '\0';
 	w->failed = false;
 	w->distinct_count = 0;
 	w->types_seen = 0;

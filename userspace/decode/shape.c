@@ -7,9 +7,10 @@
 #include "userspace/base/parse.h"
 
 static const char *const meter_names[] = {
-	"input",	  "output",	 "cache_read",	 "cache_write",	 "cache_write_5m",
-	"cache_write_1h", "reasoning",	 "audio_input",	 "audio_output", "image_input",
-	"image_output",	  "input_extra", "output_extra", "total",
+	"input",	"output",	  "cache_read",	    "cache_read_audio", "cache_read_image",
+	"cache_write",	"cache_write_5m", "cache_write_1h", "reasoning",	"audio_input",
+	"audio_output", "image_input",	  "image_output",   "input_extra",	"output_extra",
+	"total",
 };
 
 static const char *const field_names[] = {
@@ -318,10 +319,16 @@ static int each_add(const struct compile *c, const struct lt_yaml_node *map, uns
 	return 0;
 }
 
-/* Elements that are charged beside the totals. */
+static bool is_true(const struct lt_yaml_node *node)
+{
+	return node && node->text && strcmp(node->text, "true") == 0;
+}
+
+/* Elements that are charged beside the totals, or (inside) are parts of them; with a model of their
+ * own they are what that model used. */
 static int each(const struct compile *c, const struct lt_yaml_node *list)
 {
-	static const char *const known[] = {"at", "type", "in", "add", NULL};
+	static const char *const known[] = {"at", "type", "in", "add", "model", "inside", NULL};
 
 	if (expect(c, list, LT_YAML_LIST) < 0)
 		return -EINVAL;
@@ -329,6 +336,7 @@ static int each(const struct compile *c, const struct lt_yaml_node *list)
 		unsigned scope = c->shape->each_count;
 		struct lt_rule at = {.kind = LT_RULE_EACH, .target = (uint8_t)scope};
 		struct lt_rule type = {.kind = LT_RULE_EACH_TYPE, .target = (uint8_t)scope};
+		struct lt_rule model = {.kind = LT_RULE_EACH_MODEL, .target = (uint8_t)scope};
 		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
 
 		if (r == 0 && scope == LT_EACH_MAX)
@@ -336,11 +344,14 @@ static int each(const struct compile *c, const struct lt_yaml_node *list)
 		if (r < 0)
 			return r;
 		c->shape->each_count++;
+		c->shape->each_inside[scope] = is_true(lt_yaml_get(item, "inside"));
 		r = add_paths(c, &c->shape->response, lt_yaml_get(item, "at"), &at);
 		if (r == 0)
 			r = words(c, lt_yaml_get(item, "in"), &type);
 		if (r == 0)
 			r = add_paths(c, &c->shape->response, lt_yaml_get(item, "type"), &type);
+		if (r == 0 && lt_yaml_get(item, "model"))
+			r = add_paths(c, &c->shape->response, lt_yaml_get(item, "model"), &model);
 		if (r == 0)
 			r = each_add(c, lt_yaml_get(item, "add"), scope);
 		if (r < 0)
@@ -369,7 +380,7 @@ static int stream(const struct compile *c, const struct lt_yaml_node *map)
 		r = type_bits(c, lt_yaml_get(map, "error"), &c->shape->error);
 	if (r == 0)
 		r = type_bits(c, lt_yaml_get(map, "emit"), &c->shape->emit);
-	c->shape->unwrap = unwrap && unwrap->text && strcmp(unwrap->text, "true") == 0;
+	c->shape->unwrap = is_true(unwrap);
 	if (r == 0 && lt_yaml_get(map, "emit_at"))
 		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "emit_at"), &emit);
 	if (r == 0 && lt_yaml_get(map, "type"))
@@ -538,11 +549,42 @@ static int estimate(const struct compile *c, struct lt_rules *rules, const struc
 	return r;
 }
 
+static int rpc_methods(const struct compile *c, const struct lt_yaml_node *list)
+{
+	struct lt_rule methods = {0};
+	int r = list ? words(c, list, &methods) : 0;
+
+	if (r == 0 && list) {
+		memcpy(c->shape->rpc_methods, methods.words, sizeof(methods.words));
+		c->shape->rpc_method_count = methods.word_count;
+	}
+	return r;
+}
+
+/* Where the messages of JSON-RPC are, and their members. */
+static int rpc(const struct compile *c, struct lt_rules *rules, const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"at",    "id",     "method",  "tool",
+					    "error", "failed", "methods", NULL};
+	struct lt_rule rule = {.kind = LT_RULE_RPC};
+	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+
+	for (size_t part = 0; r == 0 && part < LT_COUNT(known) - 2; part++) {
+		rule.target = (uint8_t)part; /* in the order of enum lt_rpc_part */
+		if (lt_yaml_get(map, known[part]))
+			r = add_paths(c, rules, lt_yaml_get(map, known[part]), &rule);
+	}
+	if (r == 0)
+		r = rpc_methods(c, lt_yaml_get(map, "methods"));
+	c->shape->rpc = true;
+	return r;
+}
+
 /* What a request says: fields, and units of its own (numbers, or the length of a text). */
 static int request(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields", "units",	    "lengths",	"counted",
-					    "only",   "tool_calls", "estimate", NULL};
+	static const char *const known[] = {"fields", "units",	    "lengths",	"counted", "only",
+					    "rpc",    "tool_calls", "estimate", NULL};
 	const struct lt_yaml_node *only = lt_yaml_get(map, "only");
 	struct lt_rule drop = {.kind = LT_RULE_DROP};
 	struct lt_rules *rules = &c->shape->request;
@@ -560,6 +602,8 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 		r = counters(c, rules, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
 	if (r == 0)
 		r = estimate(c, rules, lt_yaml_get(map, "estimate"));
+	if (r == 0 && lt_yaml_get(map, "rpc"))
+		r = rpc(c, rules, lt_yaml_get(map, "rpc"));
 	if (r == 0 && only)
 		r = words(c, lt_yaml_get(only, "in"), &drop);
 	if (r == 0 && only)
@@ -585,10 +629,11 @@ static int finish_names(const struct compile *c, const struct lt_yaml_node *list
 
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {
-		"fields",     "meters",	    "units",   "outside",      "zero",	   "replace",
-		"headers",    "tool_calls", "counted", "each",	       "stream",   "cost",
-		"cost_ticks", "per_call",   "confirm", "finish_names", "estimate", NULL};
+	static const char *const known[] = {"fields",	  "meters",   "units",	 "outside",
+					    "zero",	  "replace",  "headers", "tool_calls",
+					    "counted",	  "each",     "stream",	 "cost",
+					    "cost_ticks", "per_call", "confirm", "finish_names",
+					    "estimate",	  "rpc",      NULL};
 	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
@@ -627,6 +672,8 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 		r = stream(c, lt_yaml_get(map, "stream"));
 	if (r == 0)
 		r = estimate(c, &c->shape->response, lt_yaml_get(map, "estimate"));
+	if (r == 0 && lt_yaml_get(map, "rpc"))
+		r = rpc(c, &c->shape->response, lt_yaml_get(map, "rpc"));
 	return r;
 }
 

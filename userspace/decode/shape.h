@@ -26,6 +26,8 @@ enum lt_meter {
 	LT_M_INPUT,
 	LT_M_OUTPUT,
 	LT_M_CACHE_READ,
+	LT_M_CACHE_READ_AUDIO, /* part of cache_read and of audio_input, as the next one */
+	LT_M_CACHE_READ_IMAGE,
 	LT_M_CACHE_WRITE,
 	LT_M_CACHE_WRITE_5M,
 	LT_M_CACHE_WRITE_1H,
@@ -76,9 +78,21 @@ enum lt_rule_kind {
 	LT_RULE_CONFIRM, /* the answer has the shape */
 	LT_RULE_TEXT, /* what tokens are estimated from, where nobody states them; KEEP_FIRST: only
 			 where no other path has it */
-	LT_RULE_TEXT_EACH, /* framing of a known number of tokens */
-	LT_RULE_TEXT_SIZE, /* an object or list that is rendered in another form: by its bytes */
-	LT_RULE_DROP,	   /* only exchanges whose request says one of the words are charged */
+	LT_RULE_TEXT_EACH,  /* framing of a known number of tokens */
+	LT_RULE_TEXT_SIZE,  /* an object or list that is rendered in another form: by its bytes */
+	LT_RULE_DROP,	    /* only exchanges whose request says one of the words are charged */
+	LT_RULE_EACH_MODEL, /* the model that the element was charged for */
+	LT_RULE_RPC,	    /* a member of a JSON-RPC message: enum lt_rpc_part */
+};
+
+/* Members of JSON-RPC messages that rules name. */
+enum lt_rpc_part {
+	LT_RPC_MESSAGE, /* begins and ends */
+	LT_RPC_ID,
+	LT_RPC_METHOD,
+	LT_RPC_TOOL,
+	LT_RPC_ERROR,
+	LT_RPC_FAILED, /* the tool's own failure */
 };
 
 struct lt_rule {
@@ -134,6 +148,10 @@ struct lt_shape {
 	uint8_t counts[LT_COUNTERS_MAX]; /* what each counter is of: a unit, or LT_COUNTS_TOOL_CALLS
 					  */
 	unsigned each_count;
+	bool each_inside[LT_EACH_MAX]; /* the totals have the element's numbers already */
+	bool rpc; /* messages of JSON-RPC: each request that is answered is a call of its own */
+	char rpc_methods[LT_WORDS_MAX][LT_SHAPE_WORD]; /* those that are */
+	unsigned rpc_method_count;
 };
 
 LT_MUST_CHECK int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret,

@@ -12,9 +12,11 @@
  */
 #define LT_BUCKETS(X)                                                                              \
 	X(IN_UNCACHED, "in_uncached", I) /* text (or unsplit) input not served by a cache */       \
-	X(IN_AUDIO, "in_audio", I)                                                                 \
+	X(IN_AUDIO, "in_audio", I)	 /* as the next one: what no cache served */               \
 	X(IN_IMAGE, "in_image", I)                                                                 \
-	X(CACHE_READ, "cache_read", I)                                                             \
+	X(CACHE_READ, "cache_read", I) /* text, or of a kind that is not stated */                 \
+	X(CACHE_READ_AUDIO, "cache_read_audio", I)                                                 \
+	X(CACHE_READ_IMAGE, "cache_read_image", I)                                                 \
 	X(CACHE_WRITE, "cache_write", I) /* TTL not stated: priced as 5 minutes */                 \
 	X(CACHE_WRITE_5M, "cache_write_5m", I)                                                     \
 	X(CACHE_WRITE_1H, "cache_write_1h", I)                                                     \
@@ -76,3 +78,9 @@ struct lt_usage {
 	bool contradictory; /* parts exceeded their total: the total is kept, the parts are as on
 			       the wire */
 };
+
+/* Inclusive numbers as a provider states them: input served by a cache whatever its kind, and audio
+ * or images whether served by a cache or not. */
+struct lt_count lt_usage_cache_read(const struct lt_usage *u);
+struct lt_count lt_usage_audio_input(const struct lt_usage *u);
+struct lt_count lt_usage_image_input(const struct lt_usage *u);

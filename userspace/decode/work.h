@@ -22,7 +22,37 @@ enum lt_request_body { LT_REQUEST_UNKNOWN, LT_REQUEST_JSON, LT_REQUEST_FORM, LT_
 /* An element that is charged beside the totals, while it passes. */
 struct lt_element {
 	bool open, counts;
+	char model[LT_MODEL_SIZE]; /* "": the call's own */
 	struct lt_count meter[LT_M_COUNT];
+};
+
+enum { LT_SHARES_MAX = 4, LT_RPC_MAX = 32, LT_SEEN_SETS = 2048, LT_SEEN_WAYS = 4 };
+
+/* What another model used that the same exchange is charged for. */
+struct lt_share {
+	char model[LT_MODEL_SIZE];
+	bool inside; /* the call's totals have it already */
+	struct lt_count meter[LT_M_COUNT];
+};
+
+/* Of the payload at hand, and of the last one that had some: a later one repeats them. */
+struct lt_shares {
+	struct lt_share now[LT_SHARES_MAX], kept[LT_SHARES_MAX];
+	unsigned now_count, kept_count;
+};
+
+/* A request of JSON-RPC; or the message at hand, of either side. */
+struct lt_rpc_message {
+	uint64_t id; /* hash of the id, 0: none */
+	bool asks;   /* has a method */
+	bool answered, failed;
+	char method[LT_WORD_SIZE], tool[LT_TOOL_SIZE], error[LT_WORD_SIZE];
+};
+
+struct lt_rpc {
+	struct lt_rpc_message now[2]; /* by side */
+	struct lt_rpc_message pending[LT_RPC_MAX];
+	unsigned pending_count, emitted;
 };
 
 struct lt_work {
@@ -40,8 +70,9 @@ struct lt_work {
 	bool unwraps;	  /* this event's payload is base64 */
 	bool says_events; /* by its content type */
 	enum lt_body body;
-	bool says_sse;	  /* by its content type */
-	bool in_document; /* of a JSON body */
+	bool says_sse;		 /* by its content type */
+	bool in_document;	 /* of a JSON body */
+	uint64_t document_bytes; /* of it so far */
 	bool bad_json;
 	bool failed;	/* the answer reports an error */
 	char start[16]; /* first bytes of an SSE payload: is it the done marker? */
@@ -75,6 +106,9 @@ struct lt_work {
 	bool text_said[2];	       /* it was at the paths that come first */
 	bool framed[2];		       /* a part with marks around it was among it */
 	uint64_t size_from;	       /* where the structure at hand began */
+	struct lt_shares *shares;      /* NULL until an element names a model */
+	struct lt_rpc *rpc;	       /* NULL: the shape has no messages */
+	bool answered;		       /* the request of JSON-RPC that is the call at hand */
 	struct lt_call call;
 };
 
@@ -84,6 +118,7 @@ struct lt_decoder {
 	struct lt_call_sink sink;
 	struct lt_bpe_shelf shelf;
 	size_t open;
+	uint64_t (*seen)[LT_SEEN_WAYS]; /* objects whose usage has passed, newest first in a set */
 };
 
 /* ---- extract.c: a value that was found, by the rule of its path ---- */
@@ -112,6 +147,38 @@ void lt_work_text_hit(struct lt_work *w, enum lt_side side, const struct lt_rule
 /* Fills what the wire left open, and says so. @streams: the answer came in pieces. */
 void lt_work_estimate(struct lt_work *w, bool streams);
 void lt_work_text_drop(struct lt_work *w, enum lt_side side);
+
+/* ---- decoder.c ---- */
+
+/* The call at hand is whole, as far as it will be: it goes out, and the next one of the exchange
+ * begins. */
+void lt_work_emit(struct lt_work *w, enum lt_end why);
+
+/* ---- describe.c: what a request's head says of the call ---- */
+
+struct lt_bytes lt_request_path(const struct lt_http_head *head);
+/* Whether the head is that of a client of the Model Context Protocol. */
+bool lt_request_is_mcp(const struct lt_http_head *head);
+/* @host: asked for in the head, or what is known of the connection. */
+void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
+		      const struct lt_http_head *head, struct lt_bytes host);
+
+/* ---- shares.c: several models charged in one exchange ---- */
+
+/* An element has ended whose numbers are those of a model of its own. */
+void lt_work_share(struct lt_work *w, const struct lt_element *e, bool inside);
+void lt_work_shares_payload_ends(struct lt_work *w);
+/* Those of the call's own model go into its numbers; those inside of its totals are taken off. */
+void lt_work_shares_settle(struct lt_work *w);
+/* The n-th further call, from 1 on. False: there are no more. */
+bool lt_work_shares_call(const struct lt_work *w, unsigned n, struct lt_call *ret);
+
+/* ---- jsonrpc.c: messages of JSON-RPC, each request a call ---- */
+
+void lt_work_rpc_hit(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
+		     const struct lt_json_hit *hit);
+/* The exchange's next request with its answer, as the call at hand. False: there are no more. */
+bool lt_work_rpc_next(struct lt_work *w);
 
 /* ---- settle.c: what was found, as one call ---- */
 

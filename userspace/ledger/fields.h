@@ -83,6 +83,10 @@
 	LT_F(TEXT, "service_tier", call.service_tier, , )                                          \
 	LT_F(ENUM, "tier", call.tier, lt_tier_name, LT_TIER_UNKNOWN)                               \
 	LT_F(TEXT, "error_type", call.error_type, , )                                              \
+	LT_F(TEXT, "tool_name", call.tool_name, , )                                                \
+	LT_F(SOME, "inferred", call.inferred, , )                                                  \
+	LT_F(BOOL, "stored", call.stored, , )                                                      \
+	LT_F(SOME, "model_part", call.model, , )                                                   \
 	LT_F(SOME, "status_code", call.status, , )                                                 \
 	LT_F(BOOL, "streaming", call.streaming, , )                                                \
 	LT_F(ENUM, "billable", call.billable, lt_billable_name, LT_BILLABLE_YES)                   \

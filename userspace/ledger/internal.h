@@ -11,6 +11,7 @@ enum { LT_LEDGER_PATH = 4000 };
 struct lt_ledger {
 	sqlite3 *db;
 	sqlite3_stmt *insert; /* of the writer, prepared at open */
+	sqlite3_stmt *mark_stored;
 	sqlite3_stmt *mark_self;
 	sqlite3_stmt *mark_others;
 	sqlite3_stmt *carry_cost;

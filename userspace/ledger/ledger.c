@@ -13,7 +13,7 @@
 #include "userspace/ledger/internal.h"
 
 enum {
-	SCHEMA_VERSION = 2, /* 2: usage_method, hop_role */
+	SCHEMA_VERSION = 3,
 	BUSY_MS = 2000,
 	/* A larger file is not read through at every start; its damage shows when a page is used.
 	 */
@@ -107,9 +107,9 @@ static int open_database(struct lt_ledger *l, const char *path, int flags)
 
 static void close_database(struct lt_ledger *l)
 {
-	sqlite3_stmt **statement[] = {&l->insert,     &l->mark_self,	&l->mark_others,
-				      &l->carry_cost, &l->mark_parents, &l->units,
-				      &l->parts};
+	sqlite3_stmt **statement[] = {&l->insert,      &l->mark_stored, &l->mark_self,
+				      &l->mark_others, &l->carry_cost,	&l->mark_parents,
+				      &l->units,       &l->parts};
 
 	for (size_t i = 0; i < LT_COUNT(statement); i++)
 		lt_finalizep(statement[i]);
@@ -161,17 +161,37 @@ static int check(struct lt_ledger *l)
 	return strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 ? 0 : -EBADMSG;
 }
 
-static char *create_table(void)
+static int create(struct lt_ledger *l)
 {
-	return sqlite3_mprintf("%s;"
-			       "create unique index record_node_seq on record (node_seq);"
-			       "create index record_start on record (start_ns);"
-			       "create index record_tenant on record (tenant, start_ns);"
-			       "create index record_dedupe on record (dedupe_key)"
-			       " where dedupe_key is not null;"
-			       "pragma user_version = %d;"
-			       "commit",
-			       lt_record_table, SCHEMA_VERSION);
+	int r = run(l, lt_record_table);
+
+	return r < 0 ? r
+		     : run(l, "create unique index record_node_seq on record (node_seq);"
+			      "create index record_start on record (start_ns);"
+			      "create index record_tenant on record (tenant, start_ns);"
+			      "create index record_dedupe on record (dedupe_key)"
+			      " where dedupe_key is not null");
+}
+
+/* What a table of an earlier version lacks. */
+static const char *const steps[SCHEMA_VERSION + 1] = {
+	[2] = "alter table record add column usage_method text;"
+	      "alter table record add column hop_role text not null default 'single';",
+	[3] = "alter table record add column cache_read_audio integer;"
+	      "alter table record add column cache_read_image integer;"
+	      "alter table record add column tool_name text;"
+	      "alter table record add column inferred integer;"
+	      "alter table record add column stored integer not null default 0;"
+	      "alter table record add column model_part integer;",
+};
+
+static int step_up(struct lt_ledger *l, int64_t from)
+{
+	int r = 0;
+
+	for (int64_t version = from + 1; r == 0 && version <= SCHEMA_VERSION; version++)
+		r = run(l, steps[version]);
+	return r;
 }
 
 static int migrate(struct lt_ledger *l)
@@ -188,17 +208,10 @@ static int migrate(struct lt_ledger *l)
 		run(l, "rollback");
 		return r;
 	}
-	if (version == 1) {
-		sql = sqlite3_mprintf("alter table record add column usage_method text;"
-				      "alter table record add column hop_role text not null"
-				      " default 'single';"
-				      "pragma user_version = %d;"
-				      "commit",
-				      SCHEMA_VERSION);
-	} else {
-		sql = create_table();
-	}
-	r = sql ? run(l, sql) : -ENOMEM;
+	r = version > 0 ? step_up(l, version) : create(l);
+	sql = sqlite3_mprintf("pragma user_version = %d; commit", SCHEMA_VERSION);
+	if (r == 0)
+		r = sql ? run(l, sql) : -ENOMEM;
 	if (r < 0)
 		run(l, "rollback");
 	return r;
@@ -250,11 +263,26 @@ static const char mark_parents[] =
 	" indexed by record_dedupe where inner.dedupe_key = ?2"
 	" and inner.parent_record_id = outer.record_id) and ?1 is not null";
 
+/* A stored object's usage counts once, however often it is read and by whom. */
+#define SAME_OBJECT                                                                                \
+	"other.dedupe_key = self.dedupe_key and other.record_id <> self.record_id"                 \
+	" and other.counts_in_total = 1"                                                           \
+	" and coalesce(other.input_total, other.output_total, other.units) is not null"
+
+static const char mark_stored[] =
+	"update record as self set counts_in_total = 0, parent_record_id = ("
+	"select record_id from record as other where " SAME_OBJECT
+	" order by other.start_ns limit 1)"
+	" where record_id = ?1 and stored = 1"
+	" and exists (select 1 from record as other where " SAME_OBJECT ")";
+
 static int prepare_writing(struct lt_ledger *l)
 {
 	int r;
 
 	r = lt_ledger_prepare(l, lt_record_insert, &l->insert);
+	if (r == 0)
+		r = lt_ledger_prepare(l, mark_stored, &l->mark_stored);
 	if (r == 0)
 		r = lt_ledger_prepare(l, mark_self, &l->mark_self);
 	if (r == 0)
@@ -466,7 +494,8 @@ static int step_once(sqlite3_stmt *s)
 
 static int put_one(struct lt_ledger *l, const struct lt_record *record)
 {
-	sqlite3_stmt *mark[] = {l->mark_self, l->mark_others, l->carry_cost, l->mark_parents};
+	sqlite3_stmt *mark[] = {l->mark_stored, l->mark_self, l->mark_others, l->carry_cost,
+				l->mark_parents};
 	int r;
 
 	r = lt_record_bind(l->insert, record);

@@ -152,13 +152,16 @@ static const char *find_dimension(const char *name)
  * belongs to the currency of the others (?11), so that it does not split a group.
  */
 #define HALVES(expression) ", sum((" expression ") >> 32), sum((" expression ") & 4294967295)"
-#define CURRENCY	   "iif(cost_pico is null, ?11, currency)"
+#define CACHED                                                                                     \
+	"coalesce(cache_read + ifnull(cache_read_audio, 0) + ifnull(cache_read_image, 0),"         \
+	" cache_read_audio + ifnull(cache_read_image, 0), cache_read_image)"
+#define CURRENCY "iif(cost_pico is null, ?11, currency)"
 
 static const char sums[] = CURRENCY
 	", count(*), count(*) filter (where status_code >= 400 or error_type is not null)"
 	", count(*) filter (where price_status = 'unpriced')"
 	", count(*) filter (where price_status = 'no_usage')" HALVES("input_total")
-		HALVES("output_total") HALVES("cache_read") HALVES("cache_write_total")
+		HALVES("output_total") HALVES(CACHED) HALVES("cache_write_total")
 			HALVES("reasoning") HALVES("cost_pico");
 
 enum {

@@ -82,7 +82,7 @@ const char *lt_record_meter(const char *name)
 }
 
 static int make_id(const uint8_t node_uid[16], const uint8_t boot_id[16],
-		   const struct lt_call *call, struct lt_record_id *ret)
+		   const struct lt_call *call, unsigned model, struct lt_record_id *ret)
 {
 	struct lt_record_id_facts facts = {
 		.tgid = call->conn.tgid,
@@ -91,7 +91,7 @@ static int make_id(const uint8_t node_uid[16], const uint8_t boot_id[16],
 		.connection = call->conn.ctx ^ (call->conn.generation * 0x9e3779b97f4a7c15u),
 		.stream_id = call->stream_id,
 		.first_byte_ns = call->first_byte_ns,
-		.ordinal = call->ordinal,
+		.ordinal = lt_record_ordinal(call, model),
 	};
 
 	memcpy(facts.node_uid, node_uid, sizeof(facts.node_uid));
@@ -125,11 +125,13 @@ int lt_record_make(const uint8_t node_uid[16], const uint8_t boot_id[16],
 		   const struct lt_call *call, const struct lt_identity *who,
 		   const struct lt_cost *cost, struct lt_record *ret)
 {
-	struct lt_record_id id;
+	struct lt_record_id id, parent = {0};
 	uint8_t dedupe_key[16] = {0};
 	int r;
 
-	r = make_id(node_uid, boot_id, call, &id);
+	r = make_id(node_uid, boot_id, call, call->model, &id);
+	if (r == 0 && call->model > 0)
+		r = make_id(node_uid, boot_id, call, 0, &parent);
 	if (r == 0 && call->response_id[0])
 		r = make_dedupe_key(call, dedupe_key);
 	if (r < 0)
@@ -147,8 +149,10 @@ int lt_record_make(const uint8_t node_uid[16], const uint8_t boot_id[16],
 	if (call->first_response_ns >= call->first_byte_ns && call->first_response_ns != 0)
 		ret->ttfb_ns = (int64_t)(call->first_response_ns - call->first_byte_ns);
 	ret->observed_ns = lt_clock_wall_ns();
-	ret->counts_in_total = true;
-	ret->dedupe_known = call->response_id[0] != '\0';
+	ret->counts_in_total = !call->repeat;
+	ret->dedupe_known = call->response_id[0] != '\0' && call->model == 0;
+	ret->parent_known = call->model > 0;
+	ret->parent = parent;
 	memcpy(ret->dedupe_key, dedupe_key, sizeof(dedupe_key));
 	ret->coverage = LT_COVERAGE_DECODED;
 	ret->call = *call;

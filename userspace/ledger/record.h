@@ -33,8 +33,10 @@ struct lt_record {
 	bool dedupe_known;
 	uint8_t dedupe_key[16]; /* SHA-256(response_id), first 16 bytes; with a short id
 				   SHA-256(provider | response_id) */
-	enum lt_hop hop;	/* set by the ledger, as the next two */
-	bool parent_known;	/* set by the ledger: this is the inner hop of that record's call */
+	enum lt_hop hop;	/* set by the ledger */
+	/* The call that this is a part of (another model, an inner hop, an object read again); the
+	 * latter two are set by the ledger. */
+	bool parent_known;
 	struct lt_record_id parent;
 	enum lt_coverage coverage;
 	struct lt_call call;
@@ -47,6 +49,12 @@ struct lt_record {
 LT_MUST_CHECK int lt_record_make(const uint8_t node_uid[16], const uint8_t boot_id[16],
 				 const struct lt_call *call, const struct lt_identity *who,
 				 const struct lt_cost *cost, struct lt_record *ret);
+
+/* What tells apart the records of one instant on one stream; @model: lt_call.model. */
+static inline uint64_t lt_record_ordinal(const struct lt_call *call, unsigned model)
+{
+	return call->ordinal | (uint64_t)model << 56;
+}
 
 /* Whether @record->cost.amount means something. */
 bool lt_record_has_amount(const struct lt_record *record);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LT_COST_PARTS_MAX = 12, LT_PRICE_KEY = 160, LT_PRICE_VERSION = 64 };
+enum { LT_COST_PARTS_MAX = 14, LT_PRICE_KEY = 160, LT_PRICE_VERSION = 64 };
 
 enum lt_price_status {
 	LT_PRICE_UNPRICED, /* usage, but the book has no price: never 0 */

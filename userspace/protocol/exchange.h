@@ -52,6 +52,7 @@ enum lt_interest {
 	/* Heads only: the connection may go to verdict HEAD. Body bytes that are left out then
 	   count as no loss. */
 	LT_INTEREST_HEAD,
+	LT_INTEREST_LATER, /* nothing of this one, but a later one may matter: the verdict stays */
 	LT_INTEREST_CONNECTION_NONE, /* nothing on this connection will ever matter: verdict IGNORE
 				      */
 };

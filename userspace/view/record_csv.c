@@ -73,7 +73,7 @@ static const char *billable(enum lt_billable b)
 	X("status_code", r->call.status ? number(&s, r->call.status) : NULL)                       \
 	X("input_tokens", count(&s, u->input))                                                     \
 	X("output_tokens", count(&s, u->output))                                                   \
-	X("cache_read_tokens", count(&s, u->bucket[LT_B_CACHE_READ]))                              \
+	X("cache_read_tokens", count(&s, lt_usage_cache_read(u)))                                  \
 	X("cache_write_tokens", count(&s, u->cache_write_total))                                   \
 	X("reasoning_tokens", count(&s, u->bucket[LT_B_REASONING]))                                \
 	X("cost", amount(&s, r))                                                                   \
@@ -93,6 +93,7 @@ static const char *billable(enum lt_billable b)
 	X("unit", r->who.container.unit)                                                           \
 	X("service_tier", r->call.service_tier)                                                    \
 	X("finish_reason", r->call.finish_reason)                                                  \
+	X("tool_name", r->call.tool_name)                                                          \
 	X("response_id", r->call.response_id)                                                      \
 	X("lost_bytes", number(&s, r->call.lost_bytes))
 

@@ -162,6 +162,7 @@ static void put_exchange(struct lt_json_writer *w, const struct lt_call *call)
 	put_text(w, "finish_reason", call->finish_reason);
 	put_text(w, "service_tier", call->service_tier);
 	put_count(w, "tool_calls", call->tool_calls);
+	put_text(w, "tool_name", call->tool_name);
 	put_fingerprint(w, "credential_fp", call->credential_fp);
 	put_fingerprint(w, "end_user_fp", call->end_user_fp);
 	put_text(w, "user_agent", call->user_agent);
@@ -175,14 +176,14 @@ static void put_usage(struct lt_json_writer *w, const struct lt_usage *u)
 	lt_json_begin_object(w);
 	put_count(w, "input_tokens", u->input);
 	put_count(w, "output_tokens", u->output);
-	put_count(w, "cache_read_tokens", u->bucket[LT_B_CACHE_READ]);
+	put_count(w, "cache_read_tokens", lt_usage_cache_read(u));
 	put_count(w, "cache_write_tokens", u->cache_write_total);
 	put_count(w, "cache_write_5m_tokens", u->bucket[LT_B_CACHE_WRITE_5M]);
 	put_count(w, "cache_write_1h_tokens", u->bucket[LT_B_CACHE_WRITE_1H]);
 	put_count(w, "reasoning_tokens", u->bucket[LT_B_REASONING]);
-	put_count(w, "audio_input_tokens", u->bucket[LT_B_IN_AUDIO]);
+	put_count(w, "audio_input_tokens", lt_usage_audio_input(u));
 	put_count(w, "audio_output_tokens", u->bucket[LT_B_OUT_AUDIO]);
-	put_count(w, "image_input_tokens", u->bucket[LT_B_IN_IMAGE]);
+	put_count(w, "image_input_tokens", lt_usage_image_input(u));
 	put_count(w, "image_output_tokens", u->bucket[LT_B_OUT_IMAGE]);
 	lt_json_key(w, "units");
 	lt_json_begin_object(w);
@@ -226,6 +227,18 @@ static void put_cost(struct lt_json_writer *w, const struct lt_record *r)
 	lt_json_end_object(w);
 }
 
+/* What was not seen, and is a conclusion. */
+static void put_inferred(struct lt_json_writer *w, unsigned inferred)
+{
+	lt_json_key(w, "inferred");
+	lt_json_begin_array(w);
+	if (inferred & LT_INFERRED_HOST)
+		lt_json_string(w, "host");
+	if (inferred & LT_INFERRED_API)
+		lt_json_string(w, "api");
+	lt_json_end_array(w);
+}
+
 static void put_capture(struct lt_json_writer *w, const struct lt_record *r)
 {
 	bool replay = r->call.source == LT_SOURCE_REPLAY;
@@ -233,6 +246,7 @@ static void put_capture(struct lt_json_writer *w, const struct lt_record *r)
 	put_number(w, "lost_bytes", r->call.lost_bytes);
 	put_text(w, "tls_library", replay ? NULL : lt_library_name(r->call.library));
 	put_text(w, "capture_source", lt_source_name(r->call.source));
+	put_inferred(w, r->call.inferred);
 	put_text(w, "coverage_class", lt_coverage_name(r->coverage));
 	if (r->source_file[0])
 		put_text(w, "source_file", r->source_file);

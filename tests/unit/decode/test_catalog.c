@@ -97,6 +97,9 @@ static void what_is_not_metered_is_no_call(void **state)
 	assert_int_equal(match("POST", "example.com", "/login"), LT_HOST_UNKNOWN);
 	assert_int_equal(match("POST", "notapi.openai.com.evil.example", "/v1/files"),
 			 LT_HOST_UNKNOWN);
+	/* A client of an in-house server lists its models before it calls, on one connection. */
+	assert_int_equal(match("GET", "llm.internal", "/v1/models"), LT_HOST_BESIDE);
+	assert_int_equal(match("GET", "llm.internal", "/v1/modelsx"), LT_HOST_UNKNOWN);
 	assert_false(lt_catalog_knows_host(catalog, lt_bytes_str("example.com")));
 	assert_true(lt_catalog_knows_host(catalog, lt_bytes_str("api.mistral.ai")));
 }

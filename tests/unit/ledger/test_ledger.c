@@ -261,6 +261,34 @@ static void the_cost_goes_to_the_hop_that_began_the_call(void **state)
 	}
 }
 
+/* Whoever reads a stored object, and whenever: its usage is in the sums once. */
+static void a_stored_object_counts_once(void **state)
+{
+	struct lt_record r[4], got[4];
+	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+	struct lt_filter f;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		r[i] = hop(1 + i, "api", 10 * i, 10 * i + 5);
+		r[i].call.stored = true;
+		r[i].call.usage.input = (struct lt_count){.n = 7, .known = i > 0};
+		r[i].call.usage.output = (struct lt_count){0};
+		r[i].call.usage.unit_count = 0;
+		assert_int_equal(put(l, &r[i]), 0);
+	}
+	lt_filter_init(&f);
+	assert_int_equal(lt_query_records(l, &f, keep, got), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		/* The first was not finished: it has nothing that could count twice. */
+		assert_int_equal(got[i].counts_in_total, i < 2);
+		assert_int_equal(got[i].parent_known, i >= 2);
+		if (i >= 2)
+			assert_memory_equal(got[i].parent.b, r[1].id.b, 16);
+	}
+	lt_ledger_close(l);
+}
+
 static void a_full_disk_is_said_and_loses_nothing(void **state)
 {
 	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
@@ -372,25 +400,41 @@ static void a_newer_ledger_is_refused_and_left_alone(void **state)
 
 static void an_earlier_ledger_is_brought_up_to_date(void **state)
 {
+	/* What each version has brought, the latest first. */
+	static const char *const undo[] = {
+		"alter table record drop column cache_read_audio;"
+		"alter table record drop column cache_read_image;"
+		"alter table record drop column tool_name;"
+		"alter table record drop column inferred;"
+		"alter table record drop column stored;"
+		"alter table record drop column model_part; pragma user_version = 2",
+		"alter table record drop column usage_method;"
+		"alter table record drop column hop_role; pragma user_version = 1",
+	};
 	struct lt_problem problem = {0};
-	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
 	struct lt_record r;
 	uint64_t seed = 7;
 
 	(void)state;
-	random_record(&seed, &r);
-	assert_int_equal(put(l, &r), 0);
-	lt_ledger_close(l);
-	sql("alter table record drop column usage_method;"
-	    "alter table record drop column hop_role; pragma user_version = 1");
-	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_READ, &l, &problem), -EOPNOTSUPP);
-	assert_non_null(strstr(problem.text, "earlier"));
-	l = open_ledger(LT_LEDGER_WRITE);
-	assert_int_equal(count_records(l), 1);
-	lt_ledger_close(l);
-	l = open_ledger(LT_LEDGER_READ);
-	assert_int_equal(count_records(l), 1);
-	lt_ledger_close(l);
+	for (size_t back = 1; back <= LT_COUNT(undo); back++) {
+		struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+
+		random_record(&seed, &r);
+		assert_int_equal(put(l, &r), 0);
+		lt_ledger_close(l);
+		for (size_t i = 0; i < back; i++)
+			sql(undo[i]);
+		assert_int_equal(lt_ledger_open(directory, LT_LEDGER_READ, &l, &problem),
+				 -EOPNOTSUPP);
+		assert_non_null(strstr(problem.text, "earlier"));
+		l = open_ledger(LT_LEDGER_WRITE);
+		assert_int_equal(count_records(l), 1);
+		random_record(&seed, &r);
+		assert_int_equal(put(l, &r), 0);
+		assert_int_equal(count_records(l), 2);
+		lt_ledger_close(l);
+		sql("delete from record");
+	}
 }
 
 static void reading_without_a_ledger_says_what_to_do(void **state)
@@ -437,6 +481,7 @@ int main(void)
 		WITH_DIRECTORY(a_record_is_kept_once_and_its_newest_revision_wins),
 		WITH_DIRECTORY(only_the_outer_hop_of_a_gateway_counts),
 		WITH_DIRECTORY(the_cost_goes_to_the_hop_that_began_the_call),
+		WITH_DIRECTORY(a_stored_object_counts_once),
 		WITH_DIRECTORY(a_full_disk_is_said_and_loses_nothing),
 		WITH_DIRECTORY(a_damaged_file_is_moved_aside),
 		WITH_DIRECTORY(damage_found_while_writing_begins_a_new_file),

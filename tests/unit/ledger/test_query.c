@@ -238,7 +238,7 @@ static int check_group(void *arg, const struct lt_group *g)
 		want.no_usage += r->cost.status == LT_PRICE_NO_USAGE;
 		add(&want.input, r->call.usage.input);
 		add(&want.output, r->call.usage.output);
-		add(&want.cache_read, r->call.usage.bucket[LT_B_CACHE_READ]);
+		add(&want.cache_read, lt_usage_cache_read(&r->call.usage));
 		add(&want.cache_write, r->call.usage.cache_write_total);
 		add(&want.reasoning, r->call.usage.bucket[LT_B_REASONING]);
 		want.cost += r->cost.amount;

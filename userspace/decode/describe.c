@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a request's head says of the call: who is asked, with which key, for which model. */
+#include <ctype.h>
+
+#include "userspace/decode/credential.h"
+#include "userspace/decode/work.h"
+
+/* The path alone: without query, and without the second slash of clients that join base URL and
+ * path with two. */
+struct lt_bytes lt_request_path(const struct lt_http_head *head)
+{
+	struct lt_bytes target = head->target;
+	const uint8_t *query = target.n ? memchr(target.p, '?', target.n) : NULL;
+	struct lt_bytes path = query ? lt_bytes(target.p, (size_t)(query - target.p)) : target;
+
+	while (path.n > 1 && path.p[0] == '/' && path.p[1] == '/')
+		path = lt_bytes_skip(path, 1);
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	return path;
+}
+
+static size_t word_length(struct lt_bytes text)
+{
+	size_t n = 0;
+
+	while (n < text.n && text.p[n] > ' ' && text.p[n] < 0x7f && !memchr("();,@", text.p[n], 5))
+		n++;
+	return n;
+}
+
+/* "OpenAI/Python 2.54.0": the product and a version after it. The rest may name the host or a
+ * person. */
+static void copy_agent(char *to, size_t size, struct lt_bytes text)
+{
+	size_t n = word_length(text);
+	struct lt_bytes rest = lt_bytes_skip(text, n + 1);
+
+	if (n + 1 < text.n && text.p[n] == ' ' && isdigit(rest.p[0]))
+		n += 1 + word_length(rest);
+	lt_bytes_copy(to, size, lt_bytes(text.p, n));
+}
+
+static void copy_conn(struct lt_call *c, const struct lt_exchange *x)
+{
+	const struct lt_conn *conn = x->conn;
+
+	c->conn = conn->key;
+	c->process_start_ns = conn->process_start_ns;
+	c->cgroup_id = conn->cgroup_id;
+	c->uid = conn->uid;
+	c->library = conn->library;
+	c->source = conn->source;
+	c->stream_id = x->stream_id;
+	c->ordinal = x->ordinal;
+	c->first_byte_ns = x->first_byte_ns;
+}
+
+/* "?model=" of speech and realtime APIs, and Azure's "?deployment=". */
+static struct lt_bytes query_model(struct lt_bytes target)
+{
+	static const char *const names[] = {"model=", "deployment="};
+	const uint8_t *query = target.n ? memchr(target.p, '?', target.n) : NULL;
+	struct lt_bytes rest = query ? lt_bytes_skip(target, (size_t)(query - target.p) + 1)
+				     : (struct lt_bytes){0};
+
+	while (rest.n > 0) {
+		const uint8_t *next = memchr(rest.p, '&', rest.n);
+		size_t n = next ? (size_t)(next - rest.p) : rest.n;
+
+		for (size_t i = 0; i < LT_COUNT(names); i++) {
+			if (lt_bytes_starts(lt_bytes(rest.p, n), names[i]))
+				return lt_bytes_skip(lt_bytes(rest.p, n), strlen(names[i]));
+		}
+		rest = lt_bytes_skip(rest, n + 1);
+	}
+	return rest;
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A model's name in a path or query: "%3A" is a colon. */
+static void copy_model(char *to, size_t size, struct lt_bytes text)
+{
+	char plain[LT_MODEL_SIZE * 2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n && n < sizeof(plain); i++) {
+		bool coded = text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
+			     hex_digit(text.p[i + 2]) >= 0;
+
+		plain[n++] = coded ? (char)(hex_digit(text.p[i + 1]) << 4 |
+					    hex_digit(text.p[i + 2]))
+				   : (char)text.p[i];
+		i += coded ? 2 : 0;
+	}
+	lt_copy_word(to, size, lt_bytes(plain, n));
+}
+
+void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
+		      const struct lt_http_head *head, struct lt_bytes host)
+{
+	const struct lt_provider *p = w->api->provider;
+	struct lt_call *c = &w->call;
+	struct lt_bytes model = {0};
+
+	copy_conn(c, x);
+	lt_copy_word(c->host, sizeof(c->host), host);
+	c->port = head->port;
+	memcpy(c->provider, p->name, sizeof(c->provider));
+	memcpy(c->gen_ai_provider, p->gen_ai_provider, sizeof(c->gen_ai_provider));
+	memcpy(c->category, p->category, sizeof(c->category));
+	memcpy(c->price_provider, p->price_provider, sizeof(c->price_provider));
+	memcpy(c->api, w->api->name, sizeof(c->api));
+	if (w->api->mcp) /* the server is the provider */
+		lt_copy_word(c->provider, sizeof(c->provider), host);
+	memcpy(c->operation, w->api->operation, sizeof(c->operation));
+	memcpy(c->record_type, w->api->record_type, sizeof(c->record_type));
+	copy_agent(c->user_agent, sizeof(c->user_agent), lt_http_field(head, "user-agent"));
+	for (unsigned i = 0; i < p->credential_header_count && c->credential_fp == 0; i++)
+		c->credential_fp = lt_fingerprint(w->decoder->opts.fingerprint_key,
+						  lt_http_field(head, p->credential_headers[i]));
+	if (w->rpc)
+		c->operation[0] = '\0'; /* each message says its own */
+	if (head->host.n == 0 && host.n > 0)
+		c->inferred |= LT_INFERRED_HOST;
+	for (unsigned i = 0; i < w->api->path_count && model.n == 0; i++)
+		lt_path_match(w->api->paths[i], lt_request_path(head), &model);
+	if (model.n == 0)
+		model = query_model(head->target);
+	copy_model(c->request_model, sizeof(c->request_model), model);
+}
+
+static bool holds(struct lt_bytes text, const char *word)
+{
+	return text.n > 0 && memmem(text.p, text.n, word, strlen(word));
+}
+
+/* Streamable HTTP asks for both answers; the older transport posts to a session's own address, and
+ * the answer comes elsewhere (Model Context Protocol, transports). */
+bool lt_request_is_mcp(const struct lt_http_head *head)
+{
+	struct lt_bytes accept = lt_http_field(head, "accept");
+
+	return lt_http_field(head, "mcp-session-id").n > 0 ||
+	       lt_http_field(head, "mcp-protocol-version").n > 0 ||
+	       ((holds(head->target, "session_id=") || holds(head->target, "sessionId=")) &&
+		holds(lt_http_field(head, "content-type"), "application/json")) ||
+	       (holds(accept, "application/json") && holds(accept, "text/event-stream") &&
+		holds(lt_http_field(head, "content-type"), "application/json"));
+}
