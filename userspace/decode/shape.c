@@ -627,6 +627,28 @@ static int finish_names(const struct compile *c, const struct lt_yaml_node *list
 	return 0;
 }
 
+/* What is counted, element by element, and how a stream goes. */
+static int response_counts(const struct compile *c, const struct lt_yaml_node *map)
+{
+	int r;
+
+	r = per_call(c, lt_yaml_get(map, "per_call"));
+	if (r == 0)
+		r = counters(c, &c->shape->response, lt_yaml_get(map, "tool_calls"),
+			     LT_COUNTS_TOOL_CALLS);
+	if (r == 0)
+		r = server_calls(c, &c->shape->response, lt_yaml_get(map, "counted"));
+	if (r == 0)
+		r = each(c, lt_yaml_get(map, "each"));
+	if (r == 0)
+		r = stream(c, lt_yaml_get(map, "stream"));
+	if (r == 0)
+		r = estimate(c, &c->shape->response, lt_yaml_get(map, "estimate"));
+	if (r == 0 && lt_yaml_get(map, "rpc"))
+		r = rpc(c, &c->shape->response, lt_yaml_get(map, "rpc"));
+	return r;
+}
+
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
 	static const char *const known[] = {"fields",	  "meters",   "units",	 "outside",
@@ -660,20 +682,7 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 	if (r == 0)
 		r = cost(c, lt_yaml_get(map, "cost_ticks"));
 	if (r == 0)
-		r = per_call(c, lt_yaml_get(map, "per_call"));
-	if (r == 0)
-		r = counters(c, &c->shape->response, lt_yaml_get(map, "tool_calls"),
-			     LT_COUNTS_TOOL_CALLS);
-	if (r == 0)
-		r = server_calls(c, &c->shape->response, lt_yaml_get(map, "counted"));
-	if (r == 0)
-		r = each(c, lt_yaml_get(map, "each"));
-	if (r == 0)
-		r = stream(c, lt_yaml_get(map, "stream"));
-	if (r == 0)
-		r = estimate(c, &c->shape->response, lt_yaml_get(map, "estimate"));
-	if (r == 0 && lt_yaml_get(map, "rpc"))
-		r = rpc(c, &c->shape->response, lt_yaml_get(map, "rpc"));
+		r = response_counts(c, map);
 	return r;
 }
 
