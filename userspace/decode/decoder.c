@@ -264,6 +264,8 @@ static void feed_response(struct lt_work *w, struct lt_bytes data)
 	}
 	if (w->body == LT_BODY_EVENTS)
 		lt_event_stream_feed(&w->events, data);
+	else if (w->body == LT_BODY_GRPC)
+		lt_grpc_feed(&w->grpc[LT_SIDE_RESPONSE], data);
 	else if (w->body == LT_BODY_SSE)
 		lt_sse_feed(&w->sse, data);
 	else if (w->body == LT_BODY_JSON && !w->bad_json && feed_documents(w, data) < 0)
@@ -300,6 +302,7 @@ static struct lt_work *close_work(struct lt_work *w)
 	lt_json_scan_free(w->response);
 	lt_work_text_drop(w, LT_SIDE_REQUEST);
 	lt_work_text_drop(w, LT_SIDE_RESPONSE);
+	lt_work_grpc_done(w);
 	lt_free(w->shares);
 	lt_free(w->rpc);
 	w->decoder->open--;
@@ -340,6 +343,8 @@ static void feed_request(struct lt_work *w, struct lt_bytes data)
 {
 	if (w->request_body == LT_REQUEST_FORM)
 		lt_multipart_feed(&w->form, data);
+	else if (w->request_body == LT_REQUEST_GRPC)
+		lt_grpc_feed(&w->grpc[LT_SIDE_REQUEST], data);
 	else if (w->request && lt_json_scan_feed(w->request, data) < 0)
 		w->request = lt_json_scan_free(w->request); /* not JSON at all */
 }
@@ -389,6 +394,8 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	lt_work_describe(w, x, head, ask.host);
 	if (lt_multipart_init(&w->form, lt_http_field(head, "content-type"), &form))
 		w->request_body = LT_REQUEST_FORM;
+	else if (lt_work_grpc_begins(w, head))
+		w->request_body = LT_REQUEST_GRPC;
 	w->exchange = x;
 	x->user = w;
 	return api->provider->head_only ? LT_INTEREST_HEAD : LT_INTEREST_BODIES;
@@ -429,6 +436,9 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
 	w->call.streaming |= w->says_sse;
+	if (lt_work_grpc_begins(w, head))
+		w->body = LT_BODY_GRPC;
+	lt_work_grpc_status(w, head);
 	for (unsigned i = 0; i < p->request_id_header_count && !w->call.request_id[0]; i++)
 		lt_copy_word(w->call.request_id, sizeof(w->call.request_id),
 			     lt_http_field(head, p->request_id_headers[i]));
@@ -477,6 +487,10 @@ static void on_body_gap(void *arg, struct lt_exchange *x, enum lt_side side, uin
 	if (side == LT_SIDE_REQUEST) {
 		w->request = lt_json_scan_free(w->request);
 		lt_work_text_drop(w, LT_SIDE_REQUEST); /* half of it would pass for all of it */
+		lt_grpc_lose(&w->grpc[LT_SIDE_REQUEST]);
+	} else if (w->body == LT_BODY_GRPC) {
+		lt_grpc_lose(&w->grpc[LT_SIDE_RESPONSE]);
+		lt_work_payload_drop(w);
 	} else if (w->body == LT_BODY_SSE) {
 		/* The event that was cut is dropped; the next one is whole again. */
 		struct lt_sse_sink sink = w->sse.sink;
@@ -486,6 +500,15 @@ static void on_body_gap(void *arg, struct lt_exchange *x, enum lt_side side, uin
 	} else {
 		w->bad_json = true;
 	}
+}
+
+static void on_trailer(void *arg, struct lt_exchange *x, const struct lt_http_head *trailer)
+{
+	struct lt_work *w = x->user;
+
+	(void)arg;
+	if (w && w->body == LT_BODY_GRPC && trailer->side == LT_SIDE_RESPONSE)
+		lt_work_grpc_status(w, trailer);
 }
 
 static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
@@ -518,6 +541,7 @@ struct lt_exchange_sink lt_decoder_sink(struct lt_decoder *d)
 		.body = on_body,
 		.body_gap = on_body_gap,
 		.message = on_message,
+		.trailer = on_trailer,
 		.end = on_end,
 	};
 }

@@ -25,24 +25,43 @@ static bool is_word(struct lt_bytes text)
 	return text.n < sizeof(((struct lt_call *)NULL)->error_type);
 }
 
-static enum lt_tier parse_tier(const char *text)
+static enum lt_tier parse_tier(struct lt_bytes text)
 {
 	static const struct {
 		const char *name;
 		enum lt_tier tier;
 	} tiers[] = {
-		{"default", LT_TIER_STANDARD},	 {"standard", LT_TIER_STANDARD},
-		{"on_demand", LT_TIER_STANDARD}, {"batch", LT_TIER_BATCH},
-		{"flex", LT_TIER_FLEX},		 {"priority", LT_TIER_PRIORITY},
-		{"fast", LT_TIER_PRIORITY},	 {"provisioned", LT_TIER_PROVISIONED},
+		{"default", LT_TIER_STANDARD},
+		{"standard", LT_TIER_STANDARD},
+		{"on_demand", LT_TIER_STANDARD},
+		{"batch", LT_TIER_BATCH},
+		{"flex", LT_TIER_FLEX},
+		{"on_demand_flex", LT_TIER_FLEX},
+		{"priority", LT_TIER_PRIORITY},
+		{"fast", LT_TIER_PRIORITY},
+		{"on_demand_priority", LT_TIER_PRIORITY},
+		{"provisioned", LT_TIER_PROVISIONED},
+		{"provisioned_throughput", LT_TIER_PROVISIONED},
+		{"reserved", LT_TIER_PROVISIONED},
 		{"auto", LT_TIER_UNSTATED},
 	};
 
 	for (size_t i = 0; i < LT_COUNT(tiers); i++) {
-		if (strcmp(text, tiers[i].name) == 0)
+		if (lt_bytes_is_nocase(text, tiers[i].name))
 			return tiers[i].tier;
 	}
 	return LT_TIER_UNKNOWN;
+}
+
+/* Google's clients name a model by its place: ".../models/gemini-2.5-pro". */
+static struct lt_bytes model_name(const struct lt_shape *shape, struct lt_bytes text)
+{
+	static const char mark[] = "models/";
+	const uint8_t *at = shape->protobuf && text.n > 0
+				    ? memmem(text.p, text.n, mark, sizeof(mark) - 1)
+				    : NULL;
+
+	return at ? lt_bytes_skip(text, (size_t)(at - text.p) + sizeof(mark) - 1) : text;
 }
 
 void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text)
@@ -52,7 +71,8 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 	switch (field) {
 	case LT_F_MODEL:
 		if (side == LT_SIDE_REQUEST)
-			lt_copy_word(c->request_model, sizeof(c->request_model), text);
+			lt_copy_word(c->request_model, sizeof(c->request_model),
+				     model_name(w->api->shape, text));
 		else
 			lt_copy_word(c->response_model, sizeof(c->response_model), text);
 		break;
@@ -64,7 +84,7 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 		break;
 	case LT_F_SERVICE_TIER:
 		lt_copy_word(c->service_tier, sizeof(c->service_tier), text);
-		c->tier = parse_tier(c->service_tier);
+		c->tier = parse_tier(text);
 		break;
 	case LT_F_ERROR_TYPE:
 		lt_copy_word(c->error_type, sizeof(c->error_type), text);
@@ -81,13 +101,19 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 	}
 }
 
-static struct lt_bytes finish_name(const struct lt_shape *shape, struct lt_bytes number)
+/* The name of an enumeration's number, where the shape has one. */
+static struct lt_bytes enum_name(const struct lt_shape *shape, enum lt_field field,
+				 struct lt_bytes number)
 {
 	uint64_t n;
 
-	if (lt_parse_u64(number, &n) < 0 || n >= shape->finish_count)
+	if (lt_parse_u64(number, &n) < 0)
 		return number;
-	return lt_bytes_str(shape->finish_names[n]);
+	if (field == LT_F_FINISH_REASON && n < shape->finish_count)
+		return lt_bytes_str(shape->finish_names[n]);
+	if (field == LT_F_SERVICE_TIER && n < shape->tier_name_count)
+		return lt_bytes_str(shape->tier_names[n]);
+	return number;
 }
 
 static void field_hit(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
@@ -109,11 +135,10 @@ static void field_hit(struct lt_work *w, enum lt_side side, const struct lt_rule
 	if (rule->rank > *rank || (rule->keep == LT_KEEP_FIRST && rule->rank == *rank))
 		return;
 	*rank = rule->rank;
-	if (rule->target == LT_F_FINISH_REASON && hit->type == LT_JSON_NUMBER) {
-		lt_work_field(w, side, LT_F_FINISH_REASON, finish_name(w->api->shape, hit->text));
-		return;
-	}
-	lt_work_field(w, side, (enum lt_field)rule->target, hit->text);
+	lt_work_field(w, side, (enum lt_field)rule->target,
+		      hit->type == LT_JSON_NUMBER
+			      ? enum_name(w->api->shape, (enum lt_field)rule->target, hit->text)
+			      : hit->text);
 }
 
 /* "12", "12.0" or "1.5" in millionths. False for anything that is no count. */

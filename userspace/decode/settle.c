@@ -37,7 +37,7 @@ static enum lt_completeness cut_completeness(const struct lt_work *w, const stru
 
 static bool is_stream(const struct lt_work *w)
 {
-	return w->body == LT_BODY_SSE || w->body == LT_BODY_EVENTS ||
+	return w->body == LT_BODY_SSE || w->body == LT_BODY_EVENTS || w->body == LT_BODY_GRPC ||
 	       (w->body == LT_BODY_JSON && w->call.streaming && w->documents > 1);
 }
 
@@ -171,6 +171,7 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 	c->lost_bytes = x->lost_bytes;
 	c->socket_cookie = x->conn->socket_cookie;
 	c->stored = w->api->stored;
+	c->streaming |= w->body == LT_BODY_GRPC && w->documents > 1;
 	if (w->api->tier[0])
 		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->api->tier));
 	c->ordinal = x->ordinal | (uint64_t)w->emitted << 32;

@@ -612,19 +612,28 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 }
 
 /* What the numbers of an enumeration mean, from 0 on. */
-static int finish_names(const struct compile *c, const struct lt_yaml_node *list)
+static int enum_names(const struct compile *c, const struct lt_yaml_node *list,
+		      char (*names)[LT_SHAPE_WORD], unsigned max, unsigned *ret_count)
 {
-	struct lt_shape *s = c->shape;
-
 	if (expect(c, list, LT_YAML_LIST) < 0)
 		return -EINVAL;
 	lt_yaml_for_each (name, list) {
-		if (!name->text || strlen(name->text) >= LT_SHAPE_WORD ||
-		    s->finish_count == LT_FINISH_NAMES_MAX)
+		if (!name->text || strlen(name->text) >= LT_SHAPE_WORD || *ret_count == max)
 			return wrong(c, name, "a short list of short texts is expected");
-		snprintf(s->finish_names[s->finish_count++], LT_SHAPE_WORD, "%s", name->text);
+		snprintf(names[(*ret_count)++], LT_SHAPE_WORD, "%s", name->text);
 	}
 	return 0;
+}
+
+static int all_enum_names(const struct compile *c, const struct lt_yaml_node *map)
+{
+	struct lt_shape *s = c->shape;
+	int r = enum_names(c, lt_yaml_get(map, "finish_names"), s->finish_names,
+			   LT_FINISH_NAMES_MAX, &s->finish_count);
+
+	return r < 0 ? r
+		     : enum_names(c, lt_yaml_get(map, "tier_names"), s->tier_names,
+				  LT_TIER_NAMES_MAX, &s->tier_name_count);
 }
 
 /* What is counted, element by element, and how a stream goes. */
@@ -651,11 +660,11 @@ static int response_counts(const struct compile *c, const struct lt_yaml_node *m
 
 static int response(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields",	  "meters",   "units",	 "outside",
-					    "zero",	  "replace",  "headers", "tool_calls",
-					    "counted",	  "each",     "stream",	 "cost",
-					    "cost_ticks", "per_call", "confirm", "finish_names",
-					    "estimate",	  "rpc",      NULL};
+	static const char *const known[] = {"fields",	  "meters",   "units",	    "outside",
+					    "zero",	  "replace",  "headers",    "tool_calls",
+					    "counted",	  "each",     "stream",	    "cost",
+					    "cost_ticks", "per_call", "confirm",    "finish_names",
+					    "estimate",	  "rpc",      "tier_names", NULL};
 	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
@@ -672,7 +681,7 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 	if (r == 0)
 		r = replace(c, lt_yaml_get(map, "replace"));
 	if (r == 0)
-		r = finish_names(c, lt_yaml_get(map, "finish_names"));
+		r = all_enum_names(c, map);
 	if (r == 0 && lt_yaml_get(map, "confirm"))
 		r = add_paths(c, &c->shape->response, lt_yaml_get(map, "confirm"), &confirm);
 	if (r == 0)
@@ -702,9 +711,17 @@ static int compile_paths(const struct compile *c, struct lt_rules *rules)
 	return r;
 }
 
+static int format(const struct compile *c, const struct lt_yaml_node *node)
+{
+	c->shape->protobuf = node && node->text && strcmp(node->text, "protobuf") == 0;
+	if (node && !c->shape->protobuf && (!node->text || strcmp(node->text, "json") != 0))
+		return wrong(c, node, "format is json or protobuf");
+	return 0;
+}
+
 int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret, struct lt_problem *problem)
 {
-	static const char *const known[] = {"shape", "request", "response", NULL};
+	static const char *const known[] = {"shape", "format", "request", "response", NULL};
 	lt_defer(lt_shape_freep)
 	struct lt_shape *shape = lt_calloc(1, sizeof(*shape));
 	struct compile c = {.yaml = yaml, .shape = shape, .problem = problem};
@@ -720,7 +737,9 @@ int lt_shape_parse(const struct lt_yaml *yaml, struct lt_shape **ret, struct lt_
 	if (r < 0)
 		return r;
 	snprintf(shape->name, sizeof(shape->name), "%s", name->text);
-	r = request(&c, lt_yaml_get(root, "request"));
+	r = format(&c, lt_yaml_get(root, "format"));
+	if (r == 0)
+		r = request(&c, lt_yaml_get(root, "request"));
 	if (r == 0)
 		r = response(&c, lt_yaml_get(root, "response"));
 	if (r == 0)

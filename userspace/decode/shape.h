@@ -18,6 +18,7 @@ enum {
 	LT_EACH_MAX = 8,      /* element scopes */
 	LT_HEADER_RULES_MAX = 12,
 	LT_FINISH_NAMES_MAX = 24,
+	LT_TIER_NAMES_MAX = 8,
 	LT_SHAPE_WORD = 64,
 };
 
@@ -149,6 +150,9 @@ struct lt_shape {
 					  */
 	unsigned each_count;
 	bool each_inside[LT_EACH_MAX]; /* the totals have the element's numbers already */
+	bool protobuf;		       /* paths are field numbers; bodies are gRPC */
+	char tier_names[LT_TIER_NAMES_MAX][LT_SHAPE_WORD]; /* as finish_names */
+	unsigned tier_name_count;
 	bool rpc; /* messages of JSON-RPC: each request that is answered is a call of its own */
 	char rpc_methods[LT_WORDS_MAX][LT_SHAPE_WORD]; /* those that are */
 	unsigned rpc_method_count;

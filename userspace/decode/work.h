@@ -5,19 +5,28 @@
  */
 #pragma once
 
+#include "userspace/base/proto_scan.h"
 #include "userspace/decode/decoder.h"
 #include "userspace/decode/provider.h"
 #include "userspace/estimate/text_count.h"
 #include "userspace/protocol/base64_member.h"
 #include "userspace/protocol/event_stream.h"
+#include "userspace/protocol/grpc.h"
 #include "userspace/protocol/multipart.h"
 #include "userspace/protocol/sse.h"
 
 enum { LT_DISTINCT_MAX = 256, LT_UNRANKED = 255 };
 
-enum lt_body { LT_BODY_UNKNOWN, LT_BODY_JSON, LT_BODY_SSE, LT_BODY_EVENTS, LT_BODY_OTHER };
+enum lt_body {
+	LT_BODY_UNKNOWN,
+	LT_BODY_JSON,
+	LT_BODY_SSE,
+	LT_BODY_EVENTS,
+	LT_BODY_GRPC,
+	LT_BODY_OTHER
+};
 
-enum lt_request_body { LT_REQUEST_UNKNOWN, LT_REQUEST_JSON, LT_REQUEST_FORM, LT_REQUEST_OTHER };
+enum lt_request_body { LT_REQUEST_JSON, LT_REQUEST_FORM, LT_REQUEST_GRPC };
 
 /* An element that is charged beside the totals, while it passes. */
 struct lt_element {
@@ -67,6 +76,9 @@ struct lt_work {
 	};
 	struct lt_base64_member inner; /* of an event's payload */
 	struct lt_multipart form;
+	/* By side; only for shapes whose paths are field numbers. */
+	struct lt_grpc grpc[2];
+	struct lt_proto_scan *proto[2];
 	bool unwraps;	  /* this event's payload is base64 */
 	bool says_events; /* by its content type */
 	enum lt_body body;
@@ -153,6 +165,15 @@ void lt_work_text_drop(struct lt_work *w, enum lt_side side);
 /* The call at hand is whole, as far as it will be: it goes out, and the next one of the exchange
  * begins. */
 void lt_work_emit(struct lt_work *w, enum lt_end why);
+
+/* ---- grpc_body.c: messages of gRPC, by side ---- */
+
+/* Whether the message's body is gRPC, and one that the shape has rules for; then it is ready for
+ * it. */
+bool lt_work_grpc_begins(struct lt_work *w, const struct lt_http_head *head);
+/* The call's own status, in the response's head or behind its body. */
+void lt_work_grpc_status(struct lt_work *w, const struct lt_http_head *head);
+void lt_work_grpc_done(struct lt_work *w);
 
 /* ---- describe.c: what a request's head says of the call ---- */
 

@@ -280,6 +280,78 @@ static void the_older_transport_posts_to_a_session(void **state)
 	assert_int_equal(calls[0].billable, LT_BILLABLE_YES);
 }
 
+/* ---- gRPC ---- */
+
+/* As HTTP/2 tells it: heads, @body of the answer, the call's status behind it or (@early) in its
+ * head. */
+static void grpc(struct lt_bytes body, const char *status, bool early)
+{
+	const struct lt_http_field fields[] = {
+		{lt_bytes_str("content-type"), lt_bytes_str("application/grpc+proto")},
+		{lt_bytes_str("grpc-status"), lt_bytes_str(status)},
+	};
+	const struct lt_http_head request = {.side = LT_SIDE_REQUEST,
+					     .method = lt_bytes_str("POST"),
+					     .target = lt_bytes_str("/xai_api.Chat/GetCompletion"),
+					     .host = lt_bytes_str("api.x.ai"),
+					     .fields = fields,
+					     .field_count = 1};
+	const struct lt_http_head response = {.side = LT_SIDE_RESPONSE,
+					      .status = 200,
+					      .fields = fields,
+					      .field_count = early ? 2 : 1};
+	const struct lt_http_head trailer = {
+		.side = LT_SIDE_RESPONSE, .fields = fields + 1, .field_count = 1};
+	const struct lt_exchange_sink sink = lt_decoder_sink(decoder);
+	static const struct lt_conn conn;
+	struct lt_exchange x = {.conn = &conn, .status = 200};
+
+	assert_int_equal(sink.request(sink.arg, &x, &request), LT_INTEREST_BODIES);
+	sink.response(sink.arg, &x, &response);
+	if (body.n > 0)
+		sink.body(sink.arg, &x, LT_SIDE_RESPONSE, body);
+	if (!early)
+		sink.trailer(sink.arg, &x, &trailer);
+	sink.end(sink.arg, &x, LT_END_COMPLETE);
+}
+
+static void a_call_of_grpc_may_fail_behind_its_body(void **state)
+{
+	(void)state;
+	grpc(lt_bytes_str(""), "8", false);
+	grpc(lt_bytes_str(""), "16", true);
+	assert_int_equal(count, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(calls[i].status, 200);
+		assert_int_equal(calls[i].billable, LT_BILLABLE_NO);
+		assert_int_equal(calls[i].usage.completeness, LT_UPSTREAM_ERROR);
+	}
+	assert_string_equal(calls[0].error_type, "RESOURCE_EXHAUSTED");
+	assert_string_equal(calls[1].error_type, "UNAUTHENTICATED");
+}
+
+/* id, model, usage (9): {prompt 300 (2), completion 4 (1), reasoning 7 (6), 12345 ticks (11)} */
+static void usage_of_grpc_is_found_by_its_numbers(void **state)
+{
+	static const uint8_t body[] = {
+		0,    0,  0,	0,    20,				       /* prefix */
+		0x0a, 3,  'i',	'd',  '1',				       /* id */
+		0x32, 1,  'g',						       /* model */
+		0x4a, 10, 0x10, 0xac, 2,   0x08, 4, 0x30, 7, 0x58, 0xb9, 0x60, /* usage */
+	};
+
+	(void)state;
+	grpc(lt_bytes(body, sizeof(body)), "0", false);
+	assert_int_equal(count, 1);
+	assert_call(0, 300, 11);
+	assert_string_equal(calls[0].response_model, "g");
+	assert_string_equal(calls[0].response_id, "id1");
+	assert_true(calls[0].inline_cost_known);
+	assert_int_equal(calls[0].inline_cost_pico, 1234500);
+	assert_int_equal(calls[0].usage.completeness, LT_COMPLETE);
+	assert_false(calls[0].streaming);
+}
+
 /* ---- sockets ---- */
 
 static void add_frame(char *to, size_t *n, const char *text)
@@ -352,6 +424,8 @@ int main(void)
 		TEST(a_list_of_requests_is_as_many_calls),
 		TEST(what_surrounds_tools_is_free_or_nothing),
 		TEST(the_older_transport_posts_to_a_session),
+		TEST(a_call_of_grpc_may_fail_behind_its_body),
+		TEST(usage_of_grpc_is_found_by_its_numbers),
 		TEST(responses_on_a_socket_are_a_call_each),
 		TEST(a_list_of_stored_responses_is_no_socket),
 	};
