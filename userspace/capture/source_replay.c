@@ -227,6 +227,13 @@ static int decode(struct lt_bytes base64, struct text *to)
 	return r < 0 ? -EBADMSG : 0;
 }
 
+/* What asks for a socket, or grants one: recorders of browsers leave it out. */
+static void add_upgrade(struct text *t, const struct lt_json_value *headers)
+{
+	if (find_header(headers, "upgrade").n == 0)
+		add_str(t, "upgrade: websocket\r\nconnection: Upgrade\r\n");
+}
+
 static int write_request(const struct lt_json_value *request, struct entry *e)
 {
 	const struct lt_json_value *headers = lt_json_get(request, "headers");
@@ -257,6 +264,8 @@ static int write_request(const struct lt_json_value *request, struct entry *e)
 		add(t, authority);
 		add_str(t, "\r\n");
 	}
+	if (e->messages)
+		add_upgrade(t, headers);
 	/* A text is the body as its writer meant it, whatever coding was recorded beside it. */
 	r = add_headers(t, headers, is_raw);
 	if (r < 0)
@@ -278,8 +287,7 @@ static int write_handshake(const struct lt_json_value *headers, struct entry *e)
 	r = add_headers(&e->response, headers, true);
 	if (r < 0)
 		return r;
-	if (find_header(headers, "upgrade").n == 0)
-		add_str(&e->response, "upgrade: websocket\r\nconnection: Upgrade\r\n");
+	add_upgrade(&e->response, headers);
 	add_str(&e->response, "\r\n");
 	return e->response.failed ? -ENOMEM : 0;
 }

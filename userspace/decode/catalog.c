@@ -161,7 +161,12 @@ static int inherit(struct lt_catalog *c, struct lt_provider *p, struct lt_proble
 			problem, -EINVAL, NULL, 0,
 			"provider '%s': like '%s' is no provider with APIs of its own", p->name,
 			p->like);
-	for (unsigned a = 0; a < base->api_count && p->api_count < LT_PROVIDER_APIS_MAX; a++) {
+	if (p->api_count + base->api_count > LT_PROVIDER_APIS_MAX)
+		return lt_problem_set(problem, -EINVAL, NULL, 0,
+				      "provider '%s': too many apis with those of '%s' (%d at "
+				      "most)",
+				      p->name, p->like, LT_PROVIDER_APIS_MAX);
+	for (unsigned a = 0; a < base->api_count; a++) {
 		p->apis[p->api_count] = base->apis[a];
 		p->apis[p->api_count++].provider = p;
 	}
