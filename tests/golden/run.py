@@ -31,8 +31,6 @@ CORRECTED = {
     "openai-completions-390ce6d339": {"recorded": False},
     # Traces with the usage of each model run, which the reference did not read.
     "bedrock-agent-runtime-84e2be76c5": {"input_tokens": 1471, "output_tokens": 79},
-    # The reference puts "BLOCKED:" before the reason on the wire.
-    "vertex-generate-content-f9bb798bdb": {"stop_reason": "MODEL_ARMOR"},
 }
 # Whose request id header the recordings name.
 REQUEST_IDS = ["openai", "azure", "anthropic"]

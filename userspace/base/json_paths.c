@@ -201,6 +201,23 @@ void lt_json_paths_want_text(struct lt_json_paths *t, uint32_t path)
 	t->nodes[t->node_of[path]].flows = true;
 }
 
+size_t lt_json_paths_member(const struct lt_json_paths *t, struct lt_bytes name,
+			    uint32_t *ret_paths, size_t max)
+{
+	static const struct lt_json_set root = {.n = 1};
+	struct lt_json_set found;
+	size_t count = 0;
+
+	lt_json_set_member(t, &root, name, name.n, &found);
+	for (unsigned i = 0; i < found.n; i++) {
+		const struct lt_json_node *node = &t->nodes[found.node[i]];
+
+		for (unsigned h = 0; h < node->hit_count && count < max; h++)
+			ret_paths[count++] = t->hits[node->first_hit + h];
+	}
+	return count;
+}
+
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths)
 {
 	lt_free(paths);

@@ -48,6 +48,10 @@ LT_MUST_CHECK int lt_json_paths_new(const char *const *paths, size_t count,
 /* Strings at path number @path come whole, piece by piece (lt_json_sink.text), before their hit. To
  * be said before the first scanner. */
 void lt_json_paths_want_text(struct lt_json_paths *paths, uint32_t path);
+/* The numbers of the paths that are @name alone, a member of the root; at most @max. For names and
+ * values that come otherwise than as JSON. */
+size_t lt_json_paths_member(const struct lt_json_paths *paths, struct lt_bytes name,
+			    uint32_t *ret_paths, size_t max);
 struct lt_json_paths *lt_json_paths_free(struct lt_json_paths *paths);
 LT_DEFINE_FREEP(lt_json_paths_free, struct lt_json_paths)
 

@@ -71,6 +71,7 @@ struct lt_call {
 	unsigned status;	      /* 0: no response */
 	unsigned inferred;	      /* LT_INFERRED_* */
 	bool stored; /* reads an object (a batch's line, a stored answer) that can be read again */
+	bool plan;   /* paid for by the month: no cost of its own */
 	bool repeat; /* this process has seen that object's usage before: it counts no more */
 	unsigned model; /* 0; n: what the n-th further model used that this exchange is charged for
 			 */

@@ -310,25 +310,34 @@ static bool is_beside(const struct lt_provider *p, struct lt_bytes path)
 	return false;
 }
 
+/* Whether @p is asked at all: what has to prove itself is asked only where no host is known, MCP
+ * everywhere. */
+static bool is_asked(const struct lt_provider *p, const struct lt_ask *ask, bool proving,
+		     bool known)
+{
+	return p->confirm == proving && (!proving || !known || ask->mcp) && has_host(p, ask->host);
+}
+
 /* Providers by host first; then those that are told by the path and have to prove it. */
 enum lt_host_match lt_catalog_match(const struct lt_catalog *c, const struct lt_ask *ask,
 				    const struct lt_api **ret_api)
 {
 	bool known = false, beside = false;
 
-	for (int confirm = 0; confirm < 2; confirm++) {
+	for (int proving = 0; proving < 2; proving++) {
 		for (unsigned p = 0; p < c->provider_count; p++) {
 			const struct lt_provider *provider = c->providers[p];
 			const struct lt_api *api;
 
-			if (provider->confirm != (confirm == 1) || (confirm == 1 && known) ||
-			    !has_host(provider, ask->host))
+			if (!is_asked(provider, ask, proving, known))
 				continue;
-			known |= confirm == 0;
-			beside |= is_beside(provider, ask->path);
 			api = find_api(provider, ask);
-			if (!api)
+			known |= !proving;
+			beside |= is_beside(provider, ask->path);
+			if (!api || (proving && known && !api->mcp))
 				continue;
+			if (api->ignore)
+				return known ? LT_HOST_KNOWN : LT_HOST_UNKNOWN;
 			*ret_api = api;
 			return LT_HOST_METERED;
 		}

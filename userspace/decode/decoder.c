@@ -32,7 +32,7 @@ struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
 	if (d) {
 		lt_bpe_shelf_clear(&d->shelf);
-		lt_free(d->seen);
+		lt_decoder_forget(d);
 	}
 	lt_free(d);
 	return NULL;
@@ -47,29 +47,6 @@ static bool is_done(const struct lt_work *w)
 	return n > 0 && w->start_n >= n && memcmp(w->start, w->api->shape->done, n) == 0;
 }
 
-/* Whether the object's usage has passed before. It has from now on. */
-static bool seen_before(struct lt_decoder *d, const struct lt_call *c)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL, *set;
-
-	for (const char *p = c->response_id; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 0x100000001b3ULL;
-	for (const char *p = c->host; *p; p++)
-		hash = (hash ^ (uint8_t)*p) * 0x100000001b3ULL;
-	if (!d->seen)
-		d->seen = lt_calloc(LT_SEEN_SETS, sizeof(*d->seen));
-	if (!d->seen)
-		return false;
-	set = d->seen[hash % LT_SEEN_SETS];
-	for (unsigned i = 0; i < LT_SEEN_WAYS; i++) {
-		if (set[i] == hash)
-			return true;
-	}
-	memmove(&set[1], &set[0], (LT_SEEN_WAYS - 1) * sizeof(set[0]));
-	set[0] = hash;
-	return false;
-}
-
 /* What was only taken for a call by its path has to look like one. */
 static bool is_wanted(const struct lt_work *w)
 {
@@ -79,8 +56,10 @@ static bool is_wanted(const struct lt_work *w)
 		return w->confirmed && lt_work_has_usage(w);
 	if (w->api->stored) /* else: a look at what is not finished, or is no such object */
 		return lt_work_has_usage(w);
-	return !(w->api->provider->confirm || w->api->confirm) || w->confirmed ||
-	       w->call.response_model[0] || (w->failed && w->call.request_model[0]);
+	if (!w->api->provider->confirm && !w->api->confirm)
+		return true;
+	return w->confirmed || (w->failed && w->call.request_model[0] &&
+				(w->asked || !w->api->shape->request_confirms));
 }
 
 void lt_work_emit(struct lt_work *w, enum lt_end why)
@@ -91,9 +70,7 @@ void lt_work_emit(struct lt_work *w, enum lt_end why)
 	lt_work_settle(w, w->exchange, why);
 	if (!is_wanted(w))
 		return;
-	if (w->api->provider->keeps_objects && c->response_id[0] &&
-	    c->usage.source == LT_USAGE_WIRE)
-		c->repeat = seen_before(d, c) && c->stored;
+	lt_work_object(w);
 	d->sink.call(d->sink.arg, c);
 	for (unsigned n = 1; lt_work_shares_call(w, n, &part); n++)
 		d->sink.call(d->sink.arg, &part);
@@ -305,6 +282,7 @@ static struct lt_work *close_work(struct lt_work *w)
 	lt_work_grpc_done(w);
 	lt_free(w->shares);
 	lt_free(w->rpc);
+	lt_free(w->later);
 	w->decoder->open--;
 	lt_free(w);
 	return NULL;
@@ -435,7 +413,7 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	lt_work_headers(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
-	w->call.streaming |= w->says_sse;
+	w->call.streaming |= w->says_sse || head->status == 101; /* a socket */
 	if (lt_work_grpc_begins(w, head))
 		w->body = LT_BODY_GRPC;
 	lt_work_grpc_status(w, head);

@@ -59,7 +59,7 @@ static void copy_conn(struct lt_call *c, const struct lt_exchange *x)
 /* "?model=" of speech and realtime APIs, and Azure's "?deployment=". */
 static struct lt_bytes query_model(struct lt_bytes target)
 {
-	static const char *const names[] = {"model=", "deployment="};
+	static const char *const names[] = {"model=", "deployment=", "model_id=", "speech_model="};
 	const uint8_t *query = target.n ? memchr(target.p, '?', target.n) : NULL;
 	struct lt_bytes rest = query ? lt_bytes_skip(target, (size_t)(query - target.p) + 1)
 				     : (struct lt_bytes){0};
@@ -108,15 +108,20 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 {
 	const struct lt_provider *p = w->api->provider;
 	struct lt_call *c = &w->call;
-	struct lt_bytes model = {0};
+	struct lt_path_parts parts = {0};
+	struct lt_bytes path = lt_request_path(head);
+	bool matched = false;
 
 	copy_conn(c, x);
 	lt_copy_word(c->host, sizeof(c->host), host);
 	c->port = head->port;
 	memcpy(c->provider, p->name, sizeof(c->provider));
 	memcpy(c->gen_ai_provider, p->gen_ai_provider, sizeof(c->gen_ai_provider));
-	memcpy(c->category, p->category, sizeof(c->category));
-	memcpy(c->price_provider, p->price_provider, sizeof(c->price_provider));
+	memcpy(c->category, w->api->category[0] ? w->api->category : p->category,
+	       sizeof(c->category));
+	memcpy(c->price_provider,
+	       w->api->price_provider[0] ? w->api->price_provider : p->price_provider,
+	       sizeof(c->price_provider));
 	memcpy(c->api, w->api->name, sizeof(c->api));
 	if (w->api->mcp) /* the server is the provider */
 		lt_copy_word(c->provider, sizeof(c->provider), host);
@@ -130,11 +135,12 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 		c->operation[0] = '\0'; /* each message says its own */
 	if (head->host.n == 0 && host.n > 0)
 		c->inferred |= LT_INFERRED_HOST;
-	for (unsigned i = 0; i < w->api->path_count && model.n == 0; i++)
-		lt_path_match(w->api->paths[i], lt_request_path(head), &model);
-	if (model.n == 0)
-		model = query_model(head->target);
-	copy_model(c->request_model, sizeof(c->request_model), model);
+	for (unsigned i = 0; i < w->api->path_count && !matched; i++)
+		matched = lt_path_match(w->api->paths[i], path, &parts);
+	copy_model(c->request_model, sizeof(c->request_model),
+		   parts.model.n ? parts.model : query_model(head->target));
+	lt_copy_word(w->object, sizeof(w->object), parts.id);
+	lt_work_request_headers(w, head);
 }
 
 static bool holds(struct lt_bytes text, const char *word)

@@ -2,10 +2,13 @@
 /* Runs a shape's rules: each value that the scanner found, into the call in progress. */
 #include <ctype.h>
 
+#include "userspace/base/alloc.h"
 #include "userspace/base/money.h"
 #include "userspace/base/parse.h"
 #include "userspace/decode/credential.h"
 #include "userspace/decode/work.h"
+
+enum { LT_FORM_RULES_MAX = 8 };
 
 void lt_copy_word(char *to, size_t size, struct lt_bytes text)
 {
@@ -64,6 +67,9 @@ static struct lt_bytes model_name(const struct lt_shape *shape, struct lt_bytes 
 	return at ? lt_bytes_skip(text, (size_t)(at - text.p) + sizeof(mark) - 1) : text;
 }
 
+static const char blocked[] = "BLOCKED:";
+enum { BLOCKED_MARK = sizeof(blocked) - 1 };
+
 void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text)
 {
 	struct lt_call *c = &w->call;
@@ -94,6 +100,11 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 		break;
 	case LT_F_OPERATION:
 		lt_copy_word(c->operation, sizeof(c->operation), text);
+		break;
+	case LT_F_BLOCKED:
+		lt_copy_word(c->finish_reason + BLOCKED_MARK,
+			     sizeof(c->finish_reason) - BLOCKED_MARK, text);
+		memcpy(c->finish_reason, blocked, BLOCKED_MARK);
 		break;
 	case LT_F_STREAM:
 	case LT_F_COUNT:
@@ -263,6 +274,9 @@ static void cost_hit(struct lt_work *w, const struct lt_rule *rule, struct lt_by
 	cost.scale = (uint8_t)(cost.scale + rule->scale);
 	if (lt_decimal_pico(cost, &pico) < 0 || pico < 0)
 		return;
+	if (rule->keep == LT_KEEP_SUM && w->call.inline_cost_known &&
+	    __builtin_add_overflow(pico, w->call.inline_cost_pico, &pico))
+		return;
 	w->call.inline_cost_pico = pico;
 	w->call.inline_cost_known = true;
 }
@@ -293,18 +307,44 @@ static void length_hit(struct lt_work *w, const struct lt_rule *rule, const stru
 		keep_count(&w->unit[rule->target], LT_KEEP_SUM, hit->characters * 1000000);
 }
 
-/* Where a number or field holds only in payloads of some types: these come first in practice. */
-static bool holds_now(const struct lt_work *w, const struct lt_rule *rule)
+/* Numbers and fields that hold only in payloads of some types. What is counted is settled with the
+ * payload, what is text passes at once. */
+static bool depends(const struct lt_rule *rule)
 {
-	return rule->when == 0 || rule->kind == LT_RULE_COUNT || rule->kind == LT_RULE_DISTINCT ||
-	       (w->type & rule->when);
+	return rule->when != 0 && rule->kind != LT_RULE_COUNT && rule->kind != LT_RULE_DISTINCT;
+}
+
+static bool is_text(const struct lt_rule *rule)
+{
+	return rule->kind == LT_RULE_TEXT || rule->kind == LT_RULE_TEXT_EACH ||
+	       rule->kind == LT_RULE_TEXT_SIZE;
+}
+
+/* The type comes first in practice; encoders that sort their keys write it last. */
+static void hold_back(struct lt_work *w, const struct lt_json_hit *hit)
+{
+	struct lt_later *later;
+
+	if (!w->later)
+		w->later = lt_calloc(LT_LATER_MAX, sizeof(*w->later));
+	if (!w->later || w->later_count == LT_LATER_MAX || hit->text.n > LT_LATER_TEXT)
+		return;
+	later = &w->later[w->later_count++];
+	later->path = (uint16_t)hit->path;
+	later->type = (uint8_t)hit->type;
+	later->n = (uint8_t)hit->text.n;
+	if (hit->text.n > 0)
+		memcpy(later->text, hit->text.p, hit->text.n);
 }
 
 static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_rule *rule,
 			const struct lt_json_hit *hit)
 {
-	if (!holds_now(w, rule))
+	if (depends(rule) && !(w->type & rule->when)) {
+		if (w->type == 0 && side == LT_SIDE_RESPONSE && !is_text(rule))
+			hold_back(w, hit);
 		return;
+	}
 	switch (rule->kind) {
 	case LT_RULE_FIELD:
 		field_hit(w, side, rule, hit);
@@ -339,7 +379,7 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 		w->replaces |= hit->type == LT_JSON_OBJECT;
 		break;
 	case LT_RULE_COST:
-		if (hit->type == LT_JSON_NUMBER)
+		if (hit->type == LT_JSON_NUMBER || hit->type == LT_JSON_STRING)
 			cost_hit(w, rule, hit->text);
 		break;
 	case LT_RULE_LENGTH:
@@ -349,7 +389,10 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 		w->emit_now |= hit->type == LT_JSON_OBJECT;
 		break;
 	case LT_RULE_CONFIRM:
-		w->confirmed |= hit->type != LT_JSON_NULL;
+		if (side == LT_SIDE_REQUEST)
+			w->asked |= hit->type != LT_JSON_NULL;
+		else
+			w->confirmed |= hit->type != LT_JSON_NULL;
 		break;
 	case LT_RULE_TEXT:
 	case LT_RULE_TEXT_EACH:
@@ -375,10 +418,17 @@ void lt_work_request_hit(struct lt_work *w, const struct lt_json_hit *hit)
 
 void lt_work_form_field(struct lt_work *w, struct lt_bytes name, struct lt_bytes value)
 {
-	if (lt_bytes_is(name, "model"))
-		lt_work_field(w, LT_SIDE_REQUEST, LT_F_MODEL, value);
-	else if (lt_bytes_is(name, "stream"))
-		w->call.streaming = lt_bytes_is(value, "true");
+	const struct lt_rules *rules = &w->api->shape->request;
+	struct lt_json_hit hit = {.type = LT_JSON_STRING, .text = value};
+	uint32_t found[LT_FORM_RULES_MAX];
+	size_t count = lt_json_paths_member(rules->paths, name, found, LT_COUNT(found));
+
+	if (lt_bytes_is(value, "true"))
+		hit.type = LT_JSON_TRUE;
+	for (size_t i = 0; i < count; i++) {
+		hit.path = found[i];
+		lt_work_request_hit(w, &hit);
+	}
 }
 
 static void header_count(struct lt_count *to, struct lt_bytes value, uint64_t divisor)
@@ -395,6 +445,9 @@ void lt_work_headers(struct lt_work *w, const struct lt_http_head *head)
 {
 	const struct lt_shape *shape = w->api->shape;
 
+	for (unsigned i = 0; i < w->api->provider->free_on_hit_count; i++)
+		w->cached |= lt_bytes_is_nocase(
+			lt_http_field(head, w->api->provider->free_on_hit[i]), "hit");
 	for (unsigned i = 0; i < shape->header_count; i++) {
 		const struct lt_header_rule *rule = &shape->header[i];
 		struct lt_bytes value = lt_http_field(head, rule->name);
@@ -413,10 +466,40 @@ void lt_work_headers(struct lt_work *w, const struct lt_http_head *head)
 	}
 }
 
+void lt_work_request_headers(struct lt_work *w, const struct lt_http_head *head)
+{
+	const struct lt_shape *shape = w->api->shape;
+
+	for (unsigned i = 0; i < shape->request_header_count; i++) {
+		const struct lt_header_rule *rule = &shape->request_header[i];
+		struct lt_bytes value = lt_http_field(head, rule->name);
+
+		if (value.n > 0)
+			lt_work_field(w, LT_SIDE_REQUEST, (enum lt_field)rule->target, value);
+	}
+}
+
+/* What waited for the payload's type. */
+static void settle_later(struct lt_work *w)
+{
+	unsigned count = w->later_count;
+
+	w->later_count = 0;
+	for (unsigned i = 0; w->type != 0 && i < count; i++) {
+		const struct lt_later *later = &w->later[i];
+		const struct lt_json_hit hit = {.path = later->path,
+						.type = (enum lt_json_type)later->type,
+						.text = lt_bytes(later->text, later->n)};
+
+		lt_work_response_hit(w, &hit);
+	}
+}
+
 void lt_work_payload_ends(struct lt_work *w)
 {
 	const struct lt_rules *rules = &w->api->shape->response;
 
+	settle_later(w);
 	for (unsigned i = 0; w->payload_counted && i < rules->count; i++) {
 		uint64_t *counter = &w->counter[rules->rule[i].target];
 
@@ -445,6 +528,7 @@ void lt_work_payload_drop(struct lt_work *w)
 	memset(w->payload_extra, 0, sizeof(w->payload_extra));
 	memset(w->element, 0, sizeof(w->element));
 	w->payload_counted = false;
+	w->later_count = 0;
 	w->type = 0;
 	w->start_n = 0;
 	lt_json_scan_reset(w->response);

@@ -88,6 +88,8 @@ static int read_flags(const struct reader *r, const struct lt_yaml_node *node, s
 		{"confirm", &api->confirm},
 		{"stored", &api->stored},
 		{"websocket", &api->websocket},
+		{"ignore", &api->ignore},
+		{"cumulative", &api->cumulative},
 	};
 	int e = 0;
 
@@ -98,10 +100,12 @@ static int read_flags(const struct reader *r, const struct lt_yaml_node *node, s
 
 static int read_api(const struct reader *r, const struct lt_yaml_node *node, struct lt_api *api)
 {
-	static const char *const known[] = {"api",	 "operation",	 "record_type", "shape",
-					    "method",	 "paths",	 "mcp",		"free",
-					    "websocket", "outside",	 "confirm",	"stored",
-					    "tier",	 "total_output", NULL};
+	static const char *const known[] = {
+		"api",	      "operation",    "record_type", "shape",
+		"method",     "paths",	      "mcp",	     "free",
+		"outside",    "confirm",      "stored",	     "tier",
+		"ignore",     "websocket",    "category",    "price_provider",
+		"cumulative", "total_output", NULL};
 	int e = lt_yaml_check_keys(r->yaml, node, known, r->problem);
 
 	snprintf(api->method, sizeof(api->method), "POST");
@@ -125,6 +129,11 @@ static int read_api(const struct reader *r, const struct lt_yaml_node *node, str
 		e = read_flags(r, node, api);
 	if (e == 0)
 		e = read_text(r, node, "tier", false, api->tier, sizeof(api->tier));
+	if (e == 0)
+		e = read_text(r, node, "category", false, api->category, sizeof(api->category));
+	if (e == 0)
+		e = read_text(r, node, "price_provider", false, api->price_provider,
+			      sizeof(api->price_provider));
 	if (e == 0)
 		e = read_outside(r, lt_yaml_get(node, "outside"), &api->outside);
 	return e;
@@ -160,6 +169,9 @@ static int read_lists(const struct reader *r, const struct lt_yaml_node *root,
 		e = read_list(r, root, "beside", p->beside[0], LT_WORD_SIZE, LT_BESIDE_MAX,
 			      &p->beside_count);
 	if (e == 0)
+		e = read_list(r, root, "free_on_hit", p->free_on_hit[0], LT_WORD_SIZE,
+			      LT_HEADER_NAMES_MAX, &p->free_on_hit_count);
+	if (e == 0)
 		e = read_list(r, root, "credential_headers", p->credential_headers[0], LT_WORD_SIZE,
 			      LT_HEADER_NAMES_MAX, &p->credential_header_count);
 	if (e == 0)
@@ -184,13 +196,13 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root,
 int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 		      struct lt_problem *problem)
 {
-	static const char *const known[] = {"provider", "gen_ai_provider",
-					    "category", "price_provider",
-					    "hosts",	"credential_headers",
-					    "capture",	"request_id_headers",
-					    "apis",	"like",
-					    "confirm",	"beside",
-					    NULL};
+	static const char *const known[] = {"provider",	   "gen_ai_provider",
+					    "category",	   "price_provider",
+					    "hosts",	   "credential_headers",
+					    "capture",	   "request_id_headers",
+					    "apis",	   "like",
+					    "confirm",	   "beside",
+					    "free_on_hit", NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(yaml);
 	struct reader r = {.yaml = yaml, .problem = problem};
 	lt_defer(lt_freep)
@@ -243,7 +255,7 @@ static size_t variable_length(const char *pattern)
 	return 0;
 }
 
-static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model,
+static bool match(const char *pattern, struct lt_bytes path, struct lt_path_parts *ret,
 		  unsigned *steps)
 {
 	size_t skip = variable_length(pattern), n = 0;
@@ -253,7 +265,7 @@ static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *re
 		return false;
 	if (*pattern == '*') {
 		for (n = 0; n <= path.n; n++) {
-			if (match(pattern + 1, lt_bytes_skip(path, n), ret_model, steps))
+			if (match(pattern + 1, lt_bytes_skip(path, n), ret, steps))
 				return true;
 		}
 		return false;
@@ -262,26 +274,28 @@ static bool match(const char *pattern, struct lt_bytes path, struct lt_bytes *re
 		if (*pattern == '\0' || path.n == 0)
 			return *pattern == '\0' && path.n == 0;
 		return path.p[0] == (uint8_t)*pattern &&
-		       match(pattern + 1, lt_bytes_skip(path, 1), ret_model, steps);
+		       match(pattern + 1, lt_bytes_skip(path, 1), ret, steps);
 	}
 	for (n = 1; n <= path.n && (is_long || path.p[n - 1] != '/'); n++) {
-		if (match(pattern + skip, lt_bytes_skip(path, n), ret_model, steps)) {
-			if (skip != sizeof(other) - 1)
-				*ret_model = lt_bytes(path.p, n);
+		if (match(pattern + skip, lt_bytes_skip(path, n), ret, steps)) {
+			struct lt_bytes *part = skip == sizeof(other) - 1 ? &ret->id : &ret->model;
+
+			if (part->n == 0) /* the pattern's end was here first */
+				*part = lt_bytes(path.p, n);
 			return true;
 		}
 	}
 	return false;
 }
 
-bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model)
+bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_path_parts *ret)
 {
-	struct lt_bytes model = {0};
+	struct lt_path_parts parts = {0};
 	unsigned steps = 0;
 
-	if (!match(pattern, path, &model, &steps))
+	if (!match(pattern, path, &parts, &steps))
 		return false;
-	if (ret_model && model.n > 0)
-		*ret_model = model;
+	if (ret)
+		*ret = parts;
 	return true;
 }

@@ -26,10 +26,14 @@ struct lt_api {
 	bool mcp;	   /* only what speaks the Model Context Protocol, wherever it is */
 	bool websocket;	   /* only requests for a socket */
 	bool free;	   /* metered, never charged */
+	bool ignore;	   /* what else has its paths: no record */
 	bool total_output; /* charged output is the stated total less the input */
 	bool confirm;	   /* the path alone does not tell: the answer has to look like a call */
 	bool stored;	   /* reads an object, whose usage counts once however often it is read */
+	/* Stored, and its numbers grow while it is read: each reading counts for what has come. */
+	bool cumulative;
 	char tier[LT_WORD_SIZE]; /* service tier of every call, "" = as the answer says */
+	char category[LT_WORD_SIZE], price_provider[LT_WORD_SIZE]; /* "": the provider's */
 	uint32_t outside; /* bits of meters that totals leave out here, besides the shape's */
 	char paths[LT_API_PATHS_MAX][LT_PATTERN_SIZE];
 	unsigned path_count;
@@ -44,6 +48,9 @@ struct lt_provider {
 	unsigned credential_header_count;
 	char request_id_headers[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
 	unsigned request_id_header_count;
+	/* Response headers that say HIT when a cache gave the answer, for nothing. */
+	char free_on_hit[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
+	unsigned free_on_hit_count;
 	bool head_only;		 /* capture: head */
 	bool keeps_objects;	 /* has an API that is stored */
 	bool confirm;		 /* found by path on any host: the answer has to look like a call */
@@ -58,8 +65,13 @@ struct lt_provider {
 LT_MUST_CHECK int lt_provider_parse(const struct lt_yaml *yaml, struct lt_provider **ret,
 				    struct lt_problem *problem);
 
+/* What a path's variables stand for, empty where it has none; of several ids the last. */
+struct lt_path_parts {
+	struct lt_bytes model, id;
+};
+
 /*
- * Matches a path pattern: '*' any run of characters, "{model}" one segment, which *@ret_model (may
- * be NULL) then holds, "{model...}" the same with slashes in it, "{id}" one segment.
+ * Matches a path pattern: '*' any run of characters, "{model}" and "{id}" one segment, "{model...}"
+ * one that may have slashes in it. *@ret (may be NULL) is set on a match only.
  */
-bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_bytes *ret_model);
+bool lt_path_match(const char *pattern, struct lt_bytes path, struct lt_path_parts *ret);

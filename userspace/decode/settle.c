@@ -146,7 +146,10 @@ static enum lt_billable billable(const struct lt_work *w)
 {
 	unsigned status = w->call.status;
 
-	if (w->api->free || (w->rpc && (!w->call.tool_calls.known || w->call.error_type[0])))
+	if (w->api->shape->plan)
+		return LT_BILLABLE_UNKNOWN;
+	if (w->api->free || w->cached ||
+	    (w->rpc && (!w->call.tool_calls.known || w->call.error_type[0])))
 		return LT_BILLABLE_NO;
 	if (status == 0)
 		return LT_BILLABLE_UNKNOWN;
@@ -170,7 +173,10 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 	}
 	c->lost_bytes = x->lost_bytes;
 	c->socket_cookie = x->conn->socket_cookie;
-	c->stored = w->api->stored;
+	c->stored = w->api->stored && !w->api->cumulative;
+	c->plan = w->api->shape->plan;
+	if (w->api->stored && !c->response_id[0])
+		memcpy(c->response_id, w->object, sizeof(c->response_id));
 	c->streaming |= w->body == LT_BODY_GRPC && w->documents > 1;
 	if (w->api->tier[0])
 		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->api->tier));
@@ -194,7 +200,7 @@ bool lt_work_has_usage(const struct lt_work *w)
 		if (w->unit[i].known)
 			return true;
 	}
-	return false;
+	return w->call.inline_cost_known;
 }
 
 void lt_work_next_call(struct lt_work *w)

@@ -14,7 +14,8 @@ static const char *const meter_names[] = {
 };
 
 static const char *const field_names[] = {
-	"model", "id", "finish_reason", "service_tier", "error_type", "user", "operation", "stream",
+	"model", "id",	      "finish_reason", "service_tier", "error_type",
+	"user",	 "operation", "stream",	       "blocked",
 };
 
 static const char *const keep_names[] = {"last", "first", "sum", "max"};
@@ -172,7 +173,7 @@ static int fields(const struct compile *c, struct lt_rules *rules, const struct 
 		if (found < 0)
 			return wrong(c, item,
 				     "unknown field: model, id, finish_reason, service_tier, "
-				     "error_type, user, operation or stream");
+				     "error_type, user, operation, stream or blocked");
 		rule.target = (uint8_t)found;
 		r = value_rule(c, rules, item, &rule);
 		if (r < 0)
@@ -391,7 +392,7 @@ static int stream(const struct compile *c, const struct lt_yaml_node *map)
 /* Money in units of the currency, or in a stated power of ten of it. */
 static int cost(const struct compile *c, const struct lt_yaml_node *node)
 {
-	static const char *const known[] = {"paths", "scale", NULL};
+	static const char *const known[] = {"paths", "scale", "keep", NULL};
 	const struct lt_yaml_node *scale = node ? lt_yaml_get(node, "scale") : NULL;
 	struct lt_rule rule = {.kind = LT_RULE_COST};
 	uint64_t n = 0;
@@ -406,22 +407,26 @@ static int cost(const struct compile *c, const struct lt_yaml_node *node)
 	    (!scale->text || lt_parse_u64(lt_bytes_str(scale->text), &n) < 0 || n > 12))
 		r = wrong(c, scale, "scale is the number of decimal places, at most 12");
 	rule.scale = (int8_t)n;
+	if (r == 0 && lt_yaml_get(node, "keep")) {
+		int keep = find_name(keep_names, LT_COUNT(keep_names),
+				     lt_yaml_get(node, "keep")->text);
+
+		rule.keep = keep < 0 ? LT_KEEP_LAST : (enum lt_keep)keep;
+	}
 	return r < 0 ? r : add_paths(c, &c->shape->response, lt_yaml_get(node, "paths"), &rule);
 }
 
 static int add_headers(const struct compile *c, const struct lt_yaml_node *names,
-		       struct lt_header_rule rule)
+		       struct lt_header_rule rule, struct lt_header_rule *list, unsigned *count)
 {
-	struct lt_shape *s = c->shape;
-
 	if (expect(c, names, LT_YAML_LIST) < 0)
 		return -EINVAL;
 	lt_yaml_for_each (name, names) {
 		if (!name->text || strlen(name->text) >= sizeof(rule.name) ||
-		    s->header_count == LT_HEADER_RULES_MAX)
+		    *count == LT_HEADER_RULES_MAX)
 			return wrong(c, name, "too many header rules, or too long a name");
 		snprintf(rule.name, sizeof(rule.name), "%s", name->text);
-		s->header[s->header_count++] = rule;
+		list[(*count)++] = rule;
 	}
 	return 0;
 }
@@ -449,7 +454,26 @@ static int headers(const struct compile *c, const struct lt_yaml_node *map)
 			r = add_unit(c, item, &rule.target);
 		}
 		if (r == 0)
-			r = add_headers(c, item, rule);
+			r = add_headers(c, item, rule, c->shape->header, &c->shape->header_count);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Fields that a request says in its head. */
+static int request_headers(const struct compile *c, const struct lt_yaml_node *map)
+{
+	if (expect(c, map, LT_YAML_MAP) < 0)
+		return -EINVAL;
+	lt_yaml_for_each (item, map) {
+		int field = find_name(field_names, LT_COUNT(field_names),
+				      item->key ? item->key : "");
+		struct lt_header_rule rule = {.kind = LT_RULE_FIELD, .target = (uint8_t)field};
+		int r = field < 0 ? wrong(c, item, "the name of a field is expected")
+				  : add_headers(c, item, rule, c->shape->request_header,
+						&c->shape->request_header_count);
+
 		if (r < 0)
 			return r;
 	}
@@ -580,13 +604,26 @@ static int rpc(const struct compile *c, struct lt_rules *rules, const struct lt_
 	return r;
 }
 
+/* Only exchanges that say one of these words there count (a kind of request, a state of a job). */
+static int only_words(const struct compile *c, struct lt_rules *rules,
+		      const struct lt_yaml_node *map)
+{
+	static const char *const known[] = {"paths", "in", NULL};
+	struct lt_rule drop = {.kind = LT_RULE_DROP};
+	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
+
+	if (r == 0)
+		r = words(c, lt_yaml_get(map, "in"), &drop);
+	return r < 0 ? r : add_paths(c, rules, lt_yaml_get(map, "paths"), &drop);
+}
+
 /* What a request says: fields, and units of its own (numbers, or the length of a text). */
 static int request(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields", "units",	    "lengths",	"counted", "only",
-					    "rpc",    "tool_calls", "estimate", NULL};
-	const struct lt_yaml_node *only = lt_yaml_get(map, "only");
-	struct lt_rule drop = {.kind = LT_RULE_DROP};
+	static const char *const known[] = {"fields",  "units",	  "lengths",	"counted",
+					    "only",    "rpc",	  "tool_calls", "estimate",
+					    "headers", "confirm", NULL};
+	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	struct lt_rules *rules = &c->shape->request;
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 
@@ -604,10 +641,13 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 		r = estimate(c, rules, lt_yaml_get(map, "estimate"));
 	if (r == 0 && lt_yaml_get(map, "rpc"))
 		r = rpc(c, rules, lt_yaml_get(map, "rpc"));
-	if (r == 0 && only)
-		r = words(c, lt_yaml_get(only, "in"), &drop);
-	if (r == 0 && only)
-		r = add_paths(c, rules, lt_yaml_get(only, "paths"), &drop);
+	if (r == 0)
+		r = request_headers(c, lt_yaml_get(map, "headers"));
+	c->shape->request_confirms = lt_yaml_get(map, "confirm") != NULL;
+	if (r == 0 && c->shape->request_confirms)
+		r = add_paths(c, rules, lt_yaml_get(map, "confirm"), &confirm);
+	if (r == 0 && lt_yaml_get(map, "only"))
+		r = only_words(c, rules, lt_yaml_get(map, "only"));
 	return r;
 }
 
@@ -655,6 +695,9 @@ static int response_counts(const struct compile *c, const struct lt_yaml_node *m
 		r = estimate(c, &c->shape->response, lt_yaml_get(map, "estimate"));
 	if (r == 0 && lt_yaml_get(map, "rpc"))
 		r = rpc(c, &c->shape->response, lt_yaml_get(map, "rpc"));
+	if (r == 0 && lt_yaml_get(map, "only"))
+		r = only_words(c, &c->shape->response, lt_yaml_get(map, "only"));
+	c->shape->plan = is_true(lt_yaml_get(map, "plan"));
 	return r;
 }
 
@@ -664,7 +707,8 @@ static int response(const struct compile *c, const struct lt_yaml_node *map)
 					    "zero",	  "replace",  "headers",    "tool_calls",
 					    "counted",	  "each",     "stream",	    "cost",
 					    "cost_ticks", "per_call", "confirm",    "finish_names",
-					    "estimate",	  "rpc",      "tier_names", NULL};
+					    "estimate",	  "rpc",      "tier_names", "only",
+					    "plan",	  NULL};
 	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
 

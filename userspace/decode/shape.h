@@ -55,6 +55,7 @@ enum lt_field {
 	LT_F_USER,
 	LT_F_OPERATION,
 	LT_F_STREAM,
+	LT_F_BLOCKED, /* why a prompt got no answer: the finish reason, with a mark */
 	LT_F_COUNT,
 };
 
@@ -130,8 +131,12 @@ struct lt_shape {
 	struct lt_rules request, response;
 	struct lt_header_rule header[LT_HEADER_RULES_MAX];
 	unsigned header_count;
-	uint32_t zero; /* bits of meters that are 0 when usage is stated without them */
-	uint32_t emit; /* bits of types that end one of several calls of a session */
+	struct lt_header_rule request_header[LT_HEADER_RULES_MAX]; /* fields only */
+	unsigned request_header_count;
+	bool request_confirms; /* a request has to have the shape as well */
+	bool plan;	       /* paid for by the month: no call has a cost of its own */
+	uint32_t zero;	       /* bits of meters that are 0 when usage is stated without them */
+	uint32_t emit;	       /* bits of types that end one of several calls of a session */
 	char finish_names[LT_FINISH_NAMES_MAX][LT_SHAPE_WORD]; /* of reasons that come as numbers */
 	unsigned finish_count;
 	bool has_per_call;

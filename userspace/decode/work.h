@@ -35,7 +35,20 @@ struct lt_element {
 	struct lt_count meter[LT_M_COUNT];
 };
 
-enum { LT_SHARES_MAX = 4, LT_RPC_MAX = 32, LT_SEEN_SETS = 2048, LT_SEEN_WAYS = 4 };
+enum {
+	LT_SHARES_MAX = 4,
+	LT_RPC_MAX = 32,
+	LT_SEEN_SETS = 2048,
+	LT_SEEN_WAYS = 4,
+	LT_PROGRESS_MAX = 128
+};
+
+/* What was read of an object whose numbers grow. */
+struct lt_progress {
+	uint64_t object;
+	uint64_t unit[LT_UNITS_MAX];
+	int64_t cost;
+};
 
 /* What another model used that the same exchange is charged for. */
 struct lt_share {
@@ -62,6 +75,15 @@ struct lt_rpc {
 	struct lt_rpc_message now[2]; /* by side */
 	struct lt_rpc_message pending[LT_RPC_MAX];
 	unsigned pending_count, emitted;
+};
+
+enum { LT_LATER_MAX = 24, LT_LATER_TEXT = 64 };
+
+/* A value that holds only in payloads of some type, met before the type was. */
+struct lt_later {
+	uint16_t path;
+	uint8_t type, n; /* enum lt_json_type; bytes of the text */
+	char text[LT_LATER_TEXT];
 };
 
 struct lt_work {
@@ -120,7 +142,12 @@ struct lt_work {
 	uint64_t size_from;	       /* where the structure at hand began */
 	struct lt_shares *shares;      /* NULL until an element names a model */
 	struct lt_rpc *rpc;	       /* NULL: the shape has no messages */
-	bool answered;		       /* the request of JSON-RPC that is the call at hand */
+	struct lt_later *later;	       /* LT_LATER_MAX of them; NULL until there is one */
+	unsigned later_count;
+	char object[LT_ID_SIZE]; /* the id in the path */
+	bool asked;		 /* the request has the shape */
+	bool cached;		 /* a gateway's cache answered, for nothing */
+	bool answered;		 /* the request of JSON-RPC that is the call at hand */
 	struct lt_call call;
 };
 
@@ -131,6 +158,7 @@ struct lt_decoder {
 	struct lt_bpe_shelf shelf;
 	size_t open;
 	uint64_t (*seen)[LT_SEEN_WAYS]; /* objects whose usage has passed, newest first in a set */
+	struct lt_progress *progress;	/* LT_PROGRESS_MAX of them, by their object's hash */
 };
 
 /* ---- extract.c: a value that was found, by the rule of its path ---- */
@@ -140,6 +168,7 @@ void lt_work_response_hit(struct lt_work *w, const struct lt_json_hit *hit);
 /* A request's form field, which is as good as a member of that name. */
 void lt_work_form_field(struct lt_work *w, struct lt_bytes name, struct lt_bytes value);
 void lt_work_headers(struct lt_work *w, const struct lt_http_head *head);
+void lt_work_request_headers(struct lt_work *w, const struct lt_http_head *head);
 /* The payload's type, where its framing says it. */
 void lt_work_type(struct lt_work *w, struct lt_bytes type);
 void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text);
@@ -174,6 +203,13 @@ bool lt_work_grpc_begins(struct lt_work *w, const struct lt_http_head *head);
 /* The call's own status, in the response's head or behind its body. */
 void lt_work_grpc_status(struct lt_work *w, const struct lt_http_head *head);
 void lt_work_grpc_done(struct lt_work *w);
+
+/* ---- objects.c: what is stored and can be read again ---- */
+
+/* Says whether the usage of the call's object has passed before, or (of one that grows) takes off
+ * what had. */
+void lt_work_object(struct lt_work *w);
+void lt_decoder_forget(struct lt_decoder *d);
 
 /* ---- describe.c: what a request's head says of the call ---- */
 

@@ -407,6 +407,11 @@ int lt_price_call(const struct lt_book *book, const struct lt_call *call, int64_
 		*ret = cost;
 		return 0;
 	}
+	if (call->plan) {
+		cost.status = LT_PRICE_SUBSCRIPTION;
+		*ret = cost;
+		return 0;
+	}
 	if (!is_used(&call->usage)) {
 		settle_without_book(call, LT_PRICE_NO_USAGE, &cost);
 		*ret = cost;

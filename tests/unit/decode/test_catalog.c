@@ -120,17 +120,17 @@ static void mcp_is_told_by_its_headers(void **state)
 
 static void paths_give_the_model(void **state)
 {
-	struct lt_bytes model = {0};
+	struct lt_path_parts parts = {0};
 
 	(void)state;
 	assert_true(lt_path_match("*/models/{model}:predict",
-				  lt_bytes_str("/v1/x/models/m-1:predict"), &model));
-	assert_true(lt_bytes_is(model, "m-1"));
+				  lt_bytes_str("/v1/x/models/m-1:predict"), &parts));
+	assert_true(lt_bytes_is(parts.model, "m-1"));
 	assert_true(lt_path_match("/v1/models/{model...}/predictions",
-				  lt_bytes_str("/v1/models/meta/llama/predictions"), &model));
-	assert_true(lt_bytes_is(model, "meta/llama"));
-	assert_false(lt_path_match("/d/{model}/chat", lt_bytes_str("/d/a/b/chat"), &model));
-	assert_false(lt_path_match("/d/{model}/chat", lt_bytes_str("/d//chat"), &model));
+				  lt_bytes_str("/v1/models/meta/llama/predictions"), &parts));
+	assert_true(lt_bytes_is(parts.model, "meta/llama"));
+	assert_false(lt_path_match("/d/{model}/chat", lt_bytes_str("/d/a/b/chat"), &parts));
+	assert_false(lt_path_match("/d/{model}/chat", lt_bytes_str("/d//chat"), &parts));
 	assert_false(lt_path_match("/v1/chat", lt_bytes_str("/v1/chats"), NULL));
 	assert_true(lt_path_match("*", lt_bytes_str(""), NULL));
 }

@@ -178,6 +178,113 @@ static void what_was_created_with_its_usage_is_not_counted_again(void **state)
 	assert_false(calls[2].repeat); /* a new call, whatever its id */
 }
 
+/* A crawl says at each look what it has used so far. */
+static void numbers_that_grow_count_for_what_has_come(void **state)
+{
+	static const struct {
+		const char *answer;
+		uint64_t credits;
+		bool repeat;
+	} looks[] = {
+		{OK_JSON "{\"status\":\"scraping\",\"creditsUsed\":2}", 2, false},
+		{OK_JSON "{\"status\":\"scraping\",\"creditsUsed\":5}", 3, false},
+		{OK_JSON "{\"status\":\"completed\",\"creditsUsed\":5}", 0, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < LT_COUNT(looks); i++) {
+		get("api.firecrawl.dev/v2/crawl/c-1", looks[i].answer);
+		assert_int_equal(count, i + 1);
+		assert_string_equal(calls[i].response_id, "c-1"); /* of the path */
+		assert_int_equal(calls[i].usage.units[0].amount_micro, looks[i].credits * 1000000);
+		assert_int_equal(calls[i].repeat, looks[i].repeat);
+	}
+}
+
+static void what_a_gateways_cache_answers_costs_nothing(void **state)
+{
+	static const char body[] = "{\"model\":\"gpt-4o\",\"messages\":[]}";
+	static const char whole[] =
+		"Content-Type: application/json\r\n\r\n{\"id\":\"c\",\"choices\":[],"
+		"\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}";
+	char answer[512];
+
+	(void)state;
+	for (int hit = 0; hit < 2; hit++) {
+		snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 200 OK\r\nx-portkey-cache-status: %s\r\n%s",
+			 hit ? "HIT" : "MISS", whole);
+		post("api.portkey.ai/v1/chat/completions", "", body, answer);
+		assert_int_equal(calls[hit].billable, hit ? LT_BILLABLE_NO : LT_BILLABLE_YES);
+		assert_call((unsigned)hit, 3, 4);
+	}
+}
+
+/* A path that looks like one, on a host that nobody named: the answer has to prove it. */
+static void strangers_have_to_prove_what_they_are(void **state)
+{
+	static const struct {
+		const char *url, *request, *answer;
+		unsigned records;
+	} cases[] = {
+		{"x.example/images/edits", "{\"model\":\"camera\"}",
+		 OK_JSON "{\"url\":\"x\",\"model\":\"camera\"}", 0},
+		{"x.example/v1/responses", "{\"model\":\"A4\"}",
+		 OK_JSON "{\"model\":\"A4\",\"id\":\"survey\"}", 0},
+		{"x.example/v2/completions", "{\"model\":\"A4\"}",
+		 "HTTP/1.1 400 Bad\r\n\r\n{\"error\":{\"code\":\"no\"}}", 0},
+		{"x.example/v1/chat/completions", "{\"model\":\"m\",\"messages\":[]}",
+		 "HTTP/1.1 401 No\r\n\r\n{\"error\":{\"code\":\"no\"}}", 1},
+		{"x.example/v1/chat/completions", "{\"model\":\"m\",\"messages\":[]}",
+		 OK_JSON "{\"model\":\"m\",\"choices\":[]}", 1},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < LT_COUNT(cases); i++) {
+		count = 0;
+		post(cases[i].url, "", cases[i].request, cases[i].answer);
+		assert_int_equal(count, cases[i].records);
+	}
+}
+
+static void a_form_says_what_a_document_would(void **state)
+{
+	static const char body[] =
+		"--b\r\nContent-Disposition: form-data; name=\"model_id\"\r\n\r\n"
+		"scribe_v1\r\n--b--\r\n";
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "POST /v1/speech-to-text HTTP/1.1\r\nHost: api.elevenlabs.io\r\nContent-Type: "
+		 "multipart/form-data; boundary=b\r\nContent-Length: %zu\r\n\r\n%s",
+		 strlen(body), body);
+	exchange(text, OK_JSON "{\"text\":\"hello\"}");
+	assert_int_equal(count, 1);
+	assert_string_equal(calls[0].request_model, "scribe_v1");
+}
+
+static void a_blocked_prompt_says_that_it_was(void **state)
+{
+	(void)state;
+	post("generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent", "",
+	     "{\"contents\":[]}",
+	     OK_JSON "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{"
+		     "\"promptTokenCount\":9}}");
+	assert_string_equal(calls[0].finish_reason, "BLOCKED:SAFETY");
+}
+
+static void services_by_the_month_have_no_cost_of_their_own(void **state)
+{
+	(void)state;
+	post("cloud.langfuse.com/api/public/scores", "", "{}", OK_JSON "{}");
+	assert_int_equal(count, 1);
+	assert_true(calls[0].plan);
+	assert_int_equal(calls[0].billable, LT_BILLABLE_UNKNOWN);
+	get("api.github.com/rate_limit", OK_JSON "{}"); /* and this is nothing at all */
+	assert_int_equal(count, 1);
+}
+
 static void another_model_is_a_call_of_its_own(void **state)
 {
 	(void)state;
@@ -278,6 +385,17 @@ static void the_older_transport_posts_to_a_session(void **state)
 	assert_string_equal(calls[0].tool_name, "a");
 	assert_int_equal(calls[0].status, 202);
 	assert_int_equal(calls[0].billable, LT_BILLABLE_YES);
+}
+
+/* Also where the host is a provider's. */
+static void tools_at_a_known_host_are_tools(void **state)
+{
+	(void)state;
+	post("api.githubcopilot.com/mcp/", MCP_ACCEPT,
+	     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\"}}",
+	     OK_JSON "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+	assert_int_equal(count, 1);
+	assert_string_equal(calls[0].tool_name, "a");
 }
 
 /* ---- gRPC ---- */
@@ -403,6 +521,37 @@ static void responses_on_a_socket_are_a_call_each(void **state)
 	assert_string_equal(calls[1].response_model, "gpt-5-mini");
 }
 
+/* Encoders that sort their keys write the type behind the numbers that depend on it. */
+static void a_type_may_come_last(void **state)
+{
+	static const char request[] = "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: "
+				      "api.openai.com\r\nConnection: Upgrade\r\nUpgrade: "
+				      "websocket\r\n\r\n";
+	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+				   "Connection: Upgrade\r\n\r\n";
+	const struct lt_exchange_sink sink = lt_decoder_sink(decoder);
+	static const struct lt_conn conn;
+	char answer[2048];
+	size_t n = sizeof(head) - 1;
+	struct lt_parser *p;
+
+	(void)state;
+	memcpy(answer, head, n);
+	add_frame(answer, &n,
+		  "{\"response\":{\"id\":\"r\",\"usage\":{\"input_tokens\":90,"
+		  "\"output_tokens\":91}},\"type\":\"response.created\"}");
+	add_frame(answer, &n,
+		  "{\"response\":{\"id\":\"r\",\"usage\":{\"input_tokens\":5,"
+		  "\"output_tokens\":6}},\"type\":\"response.done\"}");
+	assert_int_equal(lt_http1.open(&conn, &sink, &p), 0);
+	assert_int_equal(lt_http1.feed(p, LT_SIDE_REQUEST, 1, lt_bytes_str(request)), 0);
+	assert_int_equal(lt_http1.feed(p, LT_SIDE_RESPONSE, 2, lt_bytes(answer, n)), 0);
+	lt_http1.close(p, 3, LT_CLOSE_FREED);
+	assert_int_equal(count, 1);
+	assert_call(0, 5, 6);
+	assert_true(calls[0].streaming);
+}
+
 static void a_list_of_stored_responses_is_no_socket(void **state)
 {
 	(void)state;
@@ -419,7 +568,15 @@ int main(void)
 		TEST(other_files_are_no_batch),
 		TEST(a_stored_answer_counts_once_and_when_it_is_there),
 		TEST(what_was_created_with_its_usage_is_not_counted_again),
+		TEST(numbers_that_grow_count_for_what_has_come),
+		TEST(what_a_gateways_cache_answers_costs_nothing),
+		TEST(strangers_have_to_prove_what_they_are),
+		TEST(a_form_says_what_a_document_would),
+		TEST(a_blocked_prompt_says_that_it_was),
+		TEST(services_by_the_month_have_no_cost_of_their_own),
 		TEST(another_model_is_a_call_of_its_own),
+		TEST(tools_at_a_known_host_are_tools),
+		TEST(a_type_may_come_last),
 		TEST(a_tool_call_has_the_name_of_its_tool),
 		TEST(a_list_of_requests_is_as_many_calls),
 		TEST(what_surrounds_tools_is_free_or_nothing),
