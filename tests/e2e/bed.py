@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from exchanges import load
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BINARY = pathlib.Path(os.environ.get("LEDGERTAP") or ROOT / "build" / "ledgertap")
@@ -24,8 +26,7 @@ VENV = ROOT / "build" / "venv" / "bin" / "python"
 NODE_PATH = ROOT / "build" / "node" / "node_modules"
 SHORT_CALL = ROOT / "build" / "e2e" / "short_call"
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else shutil.which("python3")
-HOSTS = ["api.openai.com", "api.anthropic.com", "ledger-demo.openai.azure.com", "llm.example.internal",
-         "unrelated.example.com", "gateway.example.net"]
+HOSTS = ["unrelated.example.com", "gateway.example.net"]  # beside those of the exchanges
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\
@@ -195,7 +196,7 @@ class Bed:
         self.folder.chmod(0o755)
         certs = self.folder / "certs"
         certs.mkdir()
-        names = sorted({*HOSTS, *(exchange.host for exchange in self.corpus.values())})
+        names = sorted({*HOSTS, *(exchange.host for exchange in (load() | self.corpus).values())})
         sh(HERE / "certs.sh", certs, *names)
         hosts = self.folder / "hosts"
         hosts.write_text("127.0.0.1 localhost " + " ".join(names) + "\n")
@@ -232,8 +233,8 @@ class Bed:
         wanted = {"scenario": scenario, "tenant": expect_tenant or tenant or "unattributed"} | wanted
         out = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "LT_KEY": KEY_CANARY,
                "LT_WANT": "; ".join(f"{key}={value}" for key, value in wanted.items()), "LT_OPTIONS": options,
-               "NODE_PATH": str(NODE_PATH), "PYTHONDONTWRITEBYTECODE": "1"}
-        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+               "NODE_PATH": str(NODE_PATH), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "pycache")}
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"):
             out[name] = str(self.ca)
         return out | ({"LT_TENANT": tenant} if tenant else {})
 

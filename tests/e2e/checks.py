@@ -31,7 +31,7 @@ def pair(served, records):
     rest = [record for same in by_id.values() for record in same]
     for row, found in pairs:
         if not found:
-            found += [record for record in rest if fits(row, record)][:1]
+            found += sorted((record for record in rest if fits(row, record)), key=lambda r: not same_tool(row, r))[:1]
             rest = [record for record in rest if all(record is not other for other in found)]
     return pairs, rest
 
@@ -40,15 +40,21 @@ def fits(row, record):
     pid = row["want"].get("pid")
     return (record.get("host") == row["host"] and record.get("status_code") in (row["status"], None)
             and (pid is None or "container" in row["want"] or record.get("pid") == int(pid))
-            and record.get("request_model") == row["expected"]["model_requested"])
+            and record.get("request_model") == row["expected"]["model_requested"]
+            and row["expected"].get("operation") in (None, record.get("operation")))
+
+
+def same_tool(row, record):
+    """Calls of several tools by one process differ in nothing else."""
+    return row["expected"].get("tool_name") == record.get("tool_name")
 
 
 def with_expectations(served, exchanges):
     for row in served:
         exchange = exchanges.get(row["exchange"])
         if exchange:
-            row |= {"expected": exchange.expected, "status": exchange.status, "streaming": exchange.streaming,
-                    "api": exchange.raw["api"], "provider": exchange.raw["provider"]}
+            row |= {"expected": exchange.records[row.get("record", 0)], "status": exchange.status,
+                    "streaming": exchange.streaming, "api": exchange.raw["api"], "provider": exchange.raw["provider"]}
     return served
 
 
@@ -119,6 +125,9 @@ def whole_call(out, row, record, skip):
         if key in skip or recorded and expected.get(key) is None:
             continue
         out.same(field, expected[key], record.get(field))
+    for field in ("operation", "tool_name"):
+        if field in expected:
+            out.same(field, expected[field], record.get(field))
     if row["response_id"] or not recorded:
         out.same("response_id", row["response_id"], record.get("response_id"))
     # A failed stream is answered with JSON: then there is nothing to stream.
@@ -179,12 +188,17 @@ def rates(provider, model, tier, input_tokens, at):
     return {line["meter"]: Decimal(line["price"]) / line["per"] for line in json.loads(run.stdout)["prices"]}
 
 
+# Where the book lists models under the name of the company.
+PRICE_PROVIDERS = {"gemini": "google", "bedrock": "aws"}
+
+
 def recompute(record):
     """What the record must cost: the exact sum, rounded once, half to even, to 12 digits. None: nobody can say."""
     at = record["start"][:19] + "Z"
+    provider = PRICE_PROVIDERS.get(record["provider"], record["provider"])
     tier = record.get("service_tier")
     for model in (record.get("response_model"), record.get("request_model")):
-        price = model and rates(record["provider"], model, None if tier in (None, "default", "standard") else tier,
+        price = model and rates(provider, model, None if tier in (None, "default", "standard") else tier,
                                 usage(record).get("input_tokens") or 0, at)
         if price:
             break

@@ -12,6 +12,9 @@ import sys
 from urllib.parse import urlsplit
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import event_stream  # noqa: E402
+
 FOLDER = HERE.parent / "exchanges"
 CORPUS = HERE.parents[2] / "shared" / "corpus"  # recordings of real clients, where the project has them beside it
 USAGE = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
@@ -19,8 +22,7 @@ USAGE = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_toke
          "image_input_tokens", "image_output_tokens"]
 
 
-def compact(value):
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+compact = event_stream.compact
 
 
 def sse(chunk):
@@ -42,6 +44,12 @@ class Exchange:
         split = urlsplit(self.url)
         self.host, self.path = split.hostname, split.path
         self.encoded = raw["response"].get("content_encoding_present")
+        self.messages = raw["response"].get("ws_messages")
+
+    @property
+    def records(self):
+        """What each record of the exchange says: a socket has one for every answer on it."""
+        return [self.expected | part for part in self.raw.get("expected_records") or [{}]]
 
     def request_headers(self):
         return [(name, value) for name, value in self.raw["request"]["headers"]]
@@ -55,11 +63,12 @@ class Exchange:
             return base64.b64decode(request["body_b64"])
         return compact(request["body"]) if request.get("body") is not None else b""
 
-    def response_parts(self):
-        """The response body as a list of (delay in seconds, bytes)."""
+    def response_parts(self, number=None):
+        """The response body as a list of (delay in seconds, bytes); number makes the ids those of one call."""
         response = self.raw["response"]
         if "chunks" in response:
-            return [(chunk["delay_ms"] / 1000, sse(chunk)) for chunk in response["chunks"]]
+            framed = event_stream.message if event_stream.is_event_stream(response["headers"]) else sse
+            return [(chunk["delay_ms"] / 1000, framed(chunk)) for chunk in self.stamped(response["chunks"], number)]
         if response.get("body_b64"):
             return [(0, base64.b64decode(response["body_b64"]))]
         return [(0, compact(response["body"]) if response.get("body") is not None else b"")]
@@ -70,8 +79,17 @@ class Exchange:
     def ids(self):
         """Strings that are unique per call at a real provider; the upstream makes them so. Not inside a recorded
         body that is still compressed."""
-        found = [self.expected.get("response_id"), self.expected.get("request_id")]
-        return [] if self.encoded else [i for i in found if i]
+        found = [record.get(key) for record in self.records for key in ("response_id", "request_id")]
+        return [] if self.encoded else list(dict.fromkeys(i for i in found if i))
+
+    def stamped(self, value, number):
+        """A JSON value in which the ids are those of call number: before it is framed, summed up or encoded."""
+        if number is None:
+            return value
+        text = json.dumps(value)
+        for ident in self.ids():
+            text = text.replace(ident, numbered(ident, number))
+        return json.loads(text)
 
 
 def numbered(ident, number):
@@ -112,6 +130,10 @@ def to_corpus(exchange):
     out["response"] = {"status": exchange.status, "headers": out["response"]["headers"],
                        "body_b64": base64.b64encode(exchange.response_body()).decode(),
                        "content_encoding_present": exchange.encoded}
+    if exchange.messages:
+        out["response"] |= {"body_b64": None, "ws_messages": [
+            {"dir": message["dir"], "opcode": 1, "data_b64": base64.b64encode(compact(message["data"])).decode()}
+            for message in exchange.messages]}
     return out
 
 

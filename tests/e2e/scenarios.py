@@ -15,6 +15,7 @@ from bed import HERE, NODE_PATH, PYTHON, SHORT_CALL, VENV, Missing, cgroup2_root
 
 SCENARIOS = {}
 BEFORE = {}  # what a scenario has to start before the agent does
+EXCHANGES = HERE.parent / "exchanges"
 PLAIN, STREAM, CACHE = "openai-chat-plain", "openai-chat-stream-usage", "anthropic-messages-stream-cache"
 
 
@@ -39,14 +40,18 @@ def plain(bed, name, habit, exchange, count=1, options="", **wanted):
     return bed.run([PYTHON, HERE / "clients" / "plain.py", habit, exchange, count], environment)
 
 
+def over_http(exchanges):
+    return [e for e in exchanges.values() if not e.messages]
+
+
 def of(exchanges, *providers):
-    return [e for e in exchanges.values() if e.raw["provider"] in providers]
+    return [e for e in over_http(exchanges) if e.raw["provider"] in providers]
 
 
 @scenario
 def curl(bed, exchanges):
     environment = bed.environment("curl", "t-curl", comm="curl")
-    in_parallel((bed.curl, exchange, environment) for exchange in exchanges.values())
+    in_parallel((bed.curl, exchange, environment) for exchange in over_http(exchanges))
 
 
 def over_http2(exchange):
@@ -59,7 +64,7 @@ def over_http2(exchange):
 def http2_curl(bed, exchanges):
     need(VENV, "the Python venv")
     environment = bed.environment("http2-curl", "t-h2", comm="curl")
-    in_parallel((curl_http2, bed, exchange, environment) for exchange in exchanges.values())
+    in_parallel((curl_http2, bed, exchange, environment) for exchange in over_http(exchanges))
 
 
 def curl_http2(bed, exchange, environment):
@@ -147,13 +152,16 @@ def python_sdk_encodings(bed, exchanges):
         bed.run([VENV, HERE / "clients" / "sdk_python.py", "sync", *ids], environment)
 
 
-def node_sdk(bed, exchanges, name, providers):
+def run_node(bed, name, program, *arguments, options=""):
     node = shutil.which("node")
     need(node, "node")
     need(NODE_PATH / "openai", "the Node SDKs")
-    ids = [e.id for e in of(exchanges, *providers)]
-    environment = bed.environment(name, f"t-{name}", comm="node")
-    bed.run([node, HERE / "clients" / "sdk_node.cjs", HERE.parent / "exchanges", *ids], environment)
+    environment = bed.environment(name, f"t-{name}", options, comm="node")
+    bed.run([node, HERE / "clients" / program, *arguments], environment)
+
+
+def node_sdk(bed, exchanges, name, providers):
+    run_node(bed, name, "sdk_node.cjs", EXCHANGES, *(e.id for e in of(exchanges, *providers)))
 
 
 @scenario
@@ -164,6 +172,141 @@ def node_openai(bed, exchanges):
 @scenario
 def node_anthropic(bed, exchanges):
     node_sdk(bed, exchanges, "node-anthropic", ("anthropic",))
+
+
+def vendor_python(bed, name, sdk, *ids):
+    """Calls of another provider's Python SDK."""
+    need(VENV, "the Python venv")
+    environment = bed.environment(name, f"t-{name}", comm=VENV.name)
+    bed.run([VENV, HERE / "clients" / "vendors.py", sdk, *ids], environment)
+
+
+def vendor_node(bed, exchanges, name, provider):
+    run_node(bed, name, "vendors.cjs", EXCHANGES, name.partition("-")[2], *ids_of(exchanges, provider))
+
+
+def ids_of(exchanges, provider):
+    return [e.id for e in of(exchanges, provider)]
+
+
+@scenario
+def python_google(bed, exchanges):
+    vendor_python(bed, "python-google", "google", *ids_of(exchanges, "gemini"))
+
+
+@scenario
+def python_google_async(bed, exchanges):
+    vendor_python(bed, "python-google-async", "google-async", *ids_of(exchanges, "gemini"))
+
+
+@scenario
+def node_google(bed, exchanges):
+    vendor_node(bed, exchanges, "node-google", "gemini")
+
+
+@scenario
+def python_mistral(bed, exchanges):
+    vendor_python(bed, "python-mistral", "mistral", *ids_of(exchanges, "mistral"))
+
+
+@scenario
+def node_mistral(bed, exchanges):
+    vendor_node(bed, exchanges, "node-mistral", "mistral")
+
+
+@scenario
+def python_cohere(bed, exchanges):
+    vendor_python(bed, "python-cohere", "cohere", *ids_of(exchanges, "cohere"))
+
+
+@scenario
+def node_cohere(bed, exchanges):
+    vendor_node(bed, exchanges, "node-cohere", "cohere")
+
+
+@scenario
+def python_bedrock(bed, exchanges):
+    vendor_python(bed, "python-bedrock", "bedrock", *ids_of(exchanges, "bedrock"))
+
+
+@scenario
+def node_bedrock(bed, exchanges):
+    """HTTP/2: this SDK speaks nothing else."""
+    need(VENV, "the Python venv")
+    vendor_node(bed, exchanges, "node-bedrock", "bedrock")
+
+
+LITELLM = (PLAIN, STREAM, "openai-chat-401", "anthropic-messages-plain", CACHE)
+
+
+@scenario
+def python_litellm(bed, _):
+    vendor_python(bed, "python-litellm", "litellm", *LITELLM)
+
+
+@scenario
+def python_litellm_async(bed, _):
+    vendor_python(bed, "python-litellm-async", "litellm-async", *LITELLM)
+
+
+@scenario
+def http2_node(bed, _):
+    """Thirty calls at the same time on one session of Node's own module."""
+    need(VENV, "the Python venv")
+    run_node(bed, "http2-node", "http2_node.cjs", EXCHANGES, 8443, 10, PLAIN, STREAM, "openai-chat-401",
+             options="split=random:5; delay=5")
+
+
+MCP_URL = "https://mcp.example.net/mcp"
+
+
+@scenario
+def python_mcp(bed, _):
+    need(VENV, "the Python venv")
+    for mode in ("auto", "legacy"):
+        environment = bed.environment("python-mcp", "t-python-mcp", comm=VENV.name)
+        bed.run([VENV, HERE / "clients" / "mcp_python.py", mode, MCP_URL], environment)
+
+
+@scenario
+def node_mcp(bed, _):
+    run_node(bed, "node-mcp", "mcp_node.cjs", MCP_URL)
+
+
+def python_socket(bed, name, options, *arguments):
+    need(VENV, "the Python venv")
+    environment = bed.environment(name, f"t-{name}", options, comm=VENV.name)
+    bed.run([VENV, HERE / "clients" / "sockets.py", *arguments], environment)
+
+
+@scenario
+def python_realtime(bed, _):
+    """As it is, and compressed with a window that is kept, in frames that cut the messages."""
+    python_socket(bed, "python-realtime", "", "realtime", "openai-realtime-audio")
+    python_socket(bed, "python-realtime", "deflate=takeover; split=200", "realtime", "openai-realtime-text")
+
+
+@scenario
+def python_realtime_threads(bed, _):
+    """One thread waits for the answer while another writes the request: the answer may be seen first."""
+    python_socket(bed, "python-realtime-threads", "", "realtime", "--sync", *["openai-realtime-audio"] * 10)
+
+
+@scenario
+def node_realtime(bed, _):
+    run_node(bed, "node-realtime", "sockets.cjs", EXCHANGES, "realtime", "openai-realtime-text")
+    run_node(bed, "node-realtime", "sockets.cjs", EXCHANGES, "realtime", "openai-realtime-audio", options="deflate=fresh")
+
+
+@scenario
+def python_responses_socket(bed, _):
+    python_socket(bed, "python-responses-socket", "", "responses", "openai-responses-socket")
+
+
+@scenario
+def node_responses_socket(bed, _):
+    run_node(bed, "node-responses-socket", "sockets.cjs", EXCHANGES, "responses", "openai-responses-socket",
+             options="deflate=takeover")
 
 
 @scenario
@@ -224,6 +367,12 @@ def compatible(bed, exchanges):
     """A host that nobody named, but a path and an answer that say what it is."""
     environment = bed.environment("compatible", "t-compatible", provider="compatible")
     bed.curl(exchanges[PLAIN], environment, url="https://gateway.example.net/v1/chat/completions")
+
+
+@scenario
+def compatible_models(bed, _):
+    """The same, after something else was asked on the connection."""
+    plain(bed, "compatible-models", "models", PLAIN, provider="compatible")
 
 
 @scenario

@@ -13,20 +13,29 @@ fresh() { # FILE STAMP: nothing to do
 	[ -f "$2" ] && cmp -s "$1" "$2"
 }
 
-if ! fresh tests/e2e/requirements.txt build/venv/requirements.stamp; then
+python_clients() {
+	fresh tests/e2e/requirements.txt build/venv/requirements.stamp && return
 	echo "  VENV     build/venv"
 	"$python" -m venv --clear build/venv
-	build/venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
+	# What is imported is compiled when it is (into build/pycache, see bed.py): that is a small part of all.
+	build/venv/bin/pip install -q --no-compile --disable-pip-version-check -r tests/e2e/requirements.txt
 	cp tests/e2e/requirements.txt build/venv/requirements.stamp
-fi
+}
 
-if command -v npm >/dev/null && ! fresh tests/e2e/package.json build/node/package.json.stamp; then
+node_clients() {
+	fresh tests/e2e/package.json build/node/package.json.stamp && return
 	echo "  NPM      build/node"
 	mkdir -p build/node
 	cp tests/e2e/package.json build/node/package.json
 	(cd build/node && npm install --silent --no-audit --no-fund --no-package-lock)
 	cp tests/e2e/package.json build/node/package.json.stamp
+}
+
+if command -v npm >/dev/null; then
+	node_clients &
 fi
+python_clients
+[ -z "${!:-}" ] || wait "$!"
 
 source=tests/e2e/clients/short_call.c
 if [ ! -x build/e2e/short_call ] || [ -n "$(find $source -newer build/e2e/short_call)" ]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1, and over HTTP/2 on
-port 8443 where the h2 package is there.
+"""A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1 (with WebSockets), and
+over HTTP/2 on port 8443 where the h2 package is there.
 
 usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus]
 
@@ -16,8 +16,11 @@ The same header can carry options: `x-lt-exchange: ID; encoding=br; split=7`
     cut=N                           close the connection after N parts of the body
     repeat=N                        send the middle parts of a stream N times, to make it long
 
+A socket knows options of its own: see upstream_websocket.py.
+
 Ids of responses and requests are made unique per call: their last eight characters count the calls.
-Every request becomes one line of JSON in the log, with the test's own labels from `x-lt-want: a=b; c=d`.
+Every request becomes one line of JSON in the log, with the test's own labels from `x-lt-want: a=b; c=d`; a socket
+becomes one for each record that is due.
 Anything that no exchange fits (another host, say) gets a small JSON document.
 """
 import argparse
@@ -33,6 +36,8 @@ import time
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import upstream_mcp  # noqa: E402
+import upstream_websocket  # noqa: E402
 from exchanges import load, load_corpus, numbered  # noqa: E402
 
 MAX_BODY = 64 << 20
@@ -166,11 +171,14 @@ class Upstream:
     def __init__(self, exchanges, log):
         self.exchanges, self.log = exchanges, log
         self.calls = self.connections = 0
+        self.mcp_hosts = {e.host for e in exchanges.values() if e.raw["api"] == "streamable_http"}
 
     def choose(self, request):
         name, options = labels(request.headers.get("x-lt-exchange"))
         if name:
             return self.exchanges.get(name), options
+        if request.host in self.mcp_hosts:
+            return upstream_mcp.choose(self.exchanges.values(), request), options
         document, path = request.json(), request.target.partition("?")[0]
         asked = (request.host, path, request.method)
         fits = [e for e in self.exchanges.values() if (e.host, e.path, e.method) == asked]
@@ -193,6 +201,10 @@ class Upstream:
                 row = {"connection": connection, "port": port, "order": order, "host": request.host,
                        "method": request.method, "target": request.target.partition("?")[0], "exchange": None,
                        "sent_all": False, "request_bytes": len(request.body), "at": time.time()}
+                exchange, _ = self.choose(request)
+                if exchange and exchange.messages:
+                    await self.talk(request, reader, writer, row)
+                    break
                 if not await self.answer(request, writer, row):
                     break
         writer.close()
@@ -206,8 +218,10 @@ class Upstream:
         number = f"{self.calls:08x}"
         try:
             if exchange is None:
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-                             % (len(OTHER), OTHER))
+                bare = upstream_mcp.bare if request.host in self.mcp_hosts else lambda _: (200, OTHER)
+                status, body = bare(request)
+                writer.write(b"HTTP/1.1 %d Other\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+                             % (status, len(body), body))
                 await writer.drain()
                 more = True
             else:
@@ -218,12 +232,29 @@ class Upstream:
                 more = await self.send(exchange, options, number, request, writer, row)
             row["sent_all"] = not row.get("cut")
         finally:
-            self.log.write(json.dumps(row) + "\n")
-            self.log.flush()
+            self.note(row)
         return more and request.headers.get("connection", "").lower() != "close"
 
+    def note(self, row):
+        self.log.write(json.dumps(row) + "\n")
+        self.log.flush()
+
+    async def talk(self, request, reader, writer, row):
+        """A socket: the messages of its exchange, and a line in the log for each record that comes of them."""
+        self.calls += 1
+        row["want"] = labels(request.headers.get("x-lt-want"))[1]
+        exchange, options = self.choose(request)
+        number = f"{self.calls:08x}"
+        try:
+            await upstream_websocket.serve(exchange, options, number, request, reader, writer)
+            row["sent_all"] = True
+        finally:
+            for index, record in enumerate(exchange.records):
+                row |= {"exchange": exchange.id, "options": options, "record": index, "request_id": None}
+                self.note(row | {"response_id": numbered(record["response_id"], number)})
+
     def body(self, exchange, options, number):
-        parts = exchange.response_parts()
+        parts = exchange.response_parts(number)
         if "repeat" in options and len(parts) > 4:
             middle = [part for part in parts if b'"delta"' in part[1] and b'"usage":{' not in part[1]][1:2]
             parts[2:2] = middle * int(options["repeat"])

@@ -6,8 +6,10 @@ import ssl
 import time
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.connection import ConnectionState, H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (ConnectionTerminated, DataReceived, RequestReceived, StreamEnded, StreamReset,
+                       WindowUpdated)
 from h2.exceptions import ProtocolError
 
 # Fields that HTTP/2 has no place for.
@@ -86,6 +88,9 @@ class Session:
             self.tasks[event.stream_id] = asyncio.ensure_future(self.respond(event.stream_id))
         elif isinstance(event, WindowUpdated):
             self.window.set()
+        elif isinstance(event, ConnectionTerminated) and event.error_code == ErrorCodes.NO_ERROR:
+            # The client opens no more streams; those that are open go on (RFC 9113, 6.8), which h2 does not know.
+            self.connection.state_machine.state = ConnectionState.SERVER_OPEN
         elif isinstance(event, StreamReset) and event.stream_id in self.tasks:
             self.tasks[event.stream_id].cancel()
 

@@ -19,6 +19,9 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+import event_stream  # noqa: E402
+
 EXCHANGES = HERE.parent / "exchanges"
 CORPUS = HERE.parents[2] / "shared" / "corpus"
 SPLITS = [[], ["--split", "1"], ["--split", "7"], ["--split", "random:1"], ["--split", "random:2"], ["--split", "random:3"],
@@ -65,7 +68,8 @@ def body_of(message):
     if message.get("body_b64") is not None:
         return base64.b64decode(message["body_b64"])
     if "chunks" in message:
-        return b"".join(sse(chunk) for chunk in message["chunks"])
+        framed = event_stream.message if event_stream.is_event_stream(message["headers"]) else sse
+        return b"".join(framed(chunk) for chunk in message["chunks"])
     return compact(message["body"]) if message.get("body") is not None else None
 
 
@@ -74,11 +78,13 @@ def pairs(headers):
 
 
 def socket_message(message):
-    """As browsers export it: text as it is, binary in base64."""
-    data = message["data_b64"]
-    if message["opcode"] == 1:
-        data = base64.b64decode(data).decode()
-    return {"type": "send" if message["dir"] == "c2s" else "receive", "opcode": message["opcode"], "data": data}
+    """As browsers export it: text as it is, binary in base64. Ours are JSON."""
+    opcode = message.get("opcode", 1)
+    if "data" in message:
+        data = compact(message["data"]).decode()
+    else:
+        data = message["data_b64"] if opcode != 1 else base64.b64decode(message["data_b64"]).decode()
+    return {"type": "send" if message["dir"] == "c2s" else "receive", "opcode": opcode, "data": data}
 
 
 def to_har(exchange):

@@ -8,6 +8,7 @@ parallel N     N connections at the same time, one stream each
 pipeline N     N requests written before the first answer is read
 chunked        the request body in chunks
 abort N        reads N bytes of the answer's body and goes away
+models         asks a gateway for its models, and then calls it on the same connection
 unrelated N    N calls to a host that is nobody's provider
 recorded ID... these recordings of the corpus, in order, one connection per host
 """
@@ -120,6 +121,13 @@ def abort(exchange, size):
     os._exit(0)
 
 
+def models(exchange, _):
+    connection = http.client.HTTPSConnection("gateway.example.net", timeout=30, context=CONTEXT)
+    connection.request("GET", "/v1/models", headers=want.headers(""))
+    connection.getresponse().read()
+    call(connection, exchange)
+
+
 def unrelated(_, times):
     connection = http.client.HTTPSConnection("unrelated.example.com", timeout=30, context=CONTEXT)
     for _ in range(times):
@@ -135,7 +143,7 @@ def recorded(exchanges):
 
 
 HABITS = {"one": one, "pool": pool, "keep-alive": keep_alive, "parallel": parallel, "pipeline": pipeline,
-          "chunked": chunked, "abort": abort, "unrelated": unrelated}
+          "chunked": chunked, "abort": abort, "models": models, "unrelated": unrelated}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in (*HABITS, "recorded"):
