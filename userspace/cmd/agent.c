@@ -293,12 +293,14 @@ static int drain(struct agent *a)
 static void stop(struct agent *a)
 {
 	notify("STOPPING=1");
+	if (a->capture)
+		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
 	a->pipeline = lt_pipeline_free(a->pipeline);
-	a->capture = lt_capture_free(a->capture);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);
+	a->capture = lt_capture_free(a->capture);
 	if (a->debug)
 		log_counters();
 	a->config = lt_config_free(a->config);
