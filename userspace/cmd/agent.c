@@ -56,10 +56,10 @@ static void on_signal(int number)
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: ledgertap agent [OPTIONS]\n\n"
-		"Captures the LLM API calls of every process on this host (OpenSSL, HTTP/1.1) and "
-		"keeps one\n"
-		"record of each in the ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
+		"Usage: ledgertap agent [OPTIONS]\n\n"
+		"Captures the LLM API calls of every process on this host and keeps one record of "
+		"each in the\n"
+		"ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
