@@ -201,6 +201,14 @@ static int open_pipeline(struct agent *a)
 	return r;
 }
 
+static void say_closed(unsigned count)
+{
+	if (count > 0)
+		lt_log_warn("%u process%s may not be looked into: calls through TLS libraries "
+			    "that only they use are not seen; 'ledgertap doctor' says more",
+			    count, count == 1 ? "" : "es");
+}
+
 static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
@@ -223,6 +231,7 @@ static int start(struct agent *a)
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;
 	}
+	say_closed(lt_scout_closed(a->scout));
 	lt_log_info("ready: %d processes, %llu files attached (%s), prices %s, ledger in %s",
 		    processes < 0 ? 0 : processes,
 		    (unsigned long long)lt_counter_get(LT_C_ATTACHMENTS),

@@ -29,6 +29,7 @@ struct lt_scout {
 	struct lt_map_watch *watch; /* NULL: the sweep alone finds files */
 	int wake_fd;
 	atomic_bool stopping;
+	atomic_uint closed;
 	pthread_t thread;
 	bool running;
 };
@@ -88,7 +89,13 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	return file.error;
 }
 
-/* -ESRCH: the mapping is not there (any more) under these addresses. */
+static bool forbidden(int r)
+{
+	return r == -EACCES || r == -EPERM;
+}
+
+/* -ESRCH: the mapping is not there (any more) under these addresses. -EACCES, -EPERM: not ours to
+ * open. */
 static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
 	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
@@ -102,31 +109,36 @@ static int examine(struct lt_scout *s, const struct lt_mapping *m)
 	fd = lt_maps_open("/proc", m, path);
 	if (fd < 0) {
 		lt_images_unsee(s->images, device, sight);
-		return -ESRCH;
+		return forbidden(fd) ? fd : -ESRCH;
 	}
 	if (examine_fd(s, m, fd, path) == -ENOMEM)
 		lt_images_unsee(s->images, device, sight);
 	return 0;
 }
 
-static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
+/* False when it may not be looked into. */
+static bool sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 {
 	lt_defer(lt_fclosep)
 	FILE *maps = NULL;
 	char path[32], line[512];
+	bool open = true;
 	size_t lines = 0;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	maps = fopen(path, "re");
-	while (maps && lines++ < LT_MAPS_LINES_MAX && fgets(line, sizeof(line), maps)) {
+	if (!maps)
+		return !forbidden(-errno);
+	while (lines++ < LT_MAPS_LINES_MAX && fgets(line, sizeof(line), maps)) {
 		struct lt_mapping m;
 
 		if (!lt_maps_parse_line(line, pid, &m))
 			continue;
-		lt_ignore(examine(
-			s, &m)); /* what has changed again meanwhile is told of, or swept later */
+		/* What has changed again meanwhile is told of, or swept later. */
+		open &= !forbidden(examine(s, &m));
 		lt_images_touch(s->images, makedev(m.major, m.minor), m.inode, now_ns);
 	}
+	return open;
 }
 
 static int sweep(struct lt_scout *s)
@@ -135,6 +147,7 @@ static int sweep(struct lt_scout *s)
 	uint32_t own = (uint32_t)getpid();
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	unsigned closed = 0;
 
 	if (!proc)
 		return -errno;
@@ -142,9 +155,10 @@ static int sweep(struct lt_scout *s)
 		uint64_t pid;
 
 		if (lt_parse_u64(lt_bytes_str(entry->d_name), &pid) == 0 && pid != own)
-			sweep_process(s, (uint32_t)pid, now_ns);
+			closed += !sweep_process(s, (uint32_t)pid, now_ns);
 	}
 	closedir(proc);
+	atomic_store(&s->closed, closed);
 	return 0;
 }
 
@@ -155,7 +169,7 @@ static void on_mapping(void *arg, const struct lt_mapping *m)
 	/* Loaders split and merge their mappings right after they make them: then look at what it
 	 * has become. */
 	if (examine(arg, m) == -ESRCH)
-		sweep_process(arg, m->pid, lt_clock_boot_ns());
+		lt_ignore(sweep_process(arg, m->pid, lt_clock_boot_ns()));
 }
 
 static void wait_for_news(struct lt_scout *s, int timeout_ms)
@@ -279,6 +293,11 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	s->running = true;
 	*ret = lt_take(s);
 	return 0;
+}
+
+unsigned lt_scout_closed(const struct lt_scout *s)
+{
+	return atomic_load(&s->closed);
 }
 
 struct lt_scout *lt_scout_stop(struct lt_scout *s)

@@ -33,5 +33,8 @@ struct lt_scout_opts {
  * it. */
 LT_MUST_CHECK int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 				 struct lt_scout **ret);
+/* Processes that the latest sweep was not allowed to look into: a privilege is missing. Any thread.
+ */
+unsigned lt_scout_closed(const struct lt_scout *s);
 /* Ends the thread and detaches everything. Returns NULL. */
 struct lt_scout *lt_scout_stop(struct lt_scout *s);
