@@ -5,7 +5,8 @@ FLAVOUR ?= release
 ARCH    ?= $(shell uname -m | sed 's/aarch64/arm64/; s/x86_64/x86/')
 PREFIX  ?= /usr/local
 CLANG   ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool /sbin/bpftool) bpftool)
+# Asked once, and not at all by goals that make no skeleton.
+BPFTOOL ?= $(eval BPFTOOL := $(or $(shell sh packaging/find-bpftool),bpftool))$(BPFTOOL)
 PYTHON  ?= python3
 VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
 FUZZ_SECONDS ?= 10

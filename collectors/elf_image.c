@@ -11,6 +11,7 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "userspace/base/alloc.h"
 
@@ -19,6 +20,20 @@ enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
 struct lt_elf_image {
 	Elf *elf;
 };
+
+/* Symbols are found through the section headers, which stand at the end: a file cut short has lost
+ * them. libelf takes that for a file without sections. */
+static bool is_whole(Elf *elf, int fd)
+{
+	GElf_Ehdr header;
+	struct stat st;
+
+	if (!gelf_getehdr(elf, &header) || fstat(fd, &st) < 0)
+		return false;
+	return header.e_shoff == 0 || (header.e_shoff <= (uint64_t)st.st_size &&
+				       (uint64_t)header.e_shnum * header.e_shentsize <=
+					       (uint64_t)st.st_size - header.e_shoff);
+}
 
 int lt_elf_open(int fd, struct lt_elf_image **ret)
 {
@@ -34,7 +49,7 @@ int lt_elf_open(int fd, struct lt_elf_image **ret)
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -EBADMSG;
 	image->elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF)
+	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !is_whole(image->elf, fd))
 		return -EBADMSG;
 	*ret = lt_take(image);
 	return 0;
@@ -122,6 +137,30 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 		found += r;
 	}
 	return found;
+}
+
+bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
+{
+	Elf_Scn *section = NULL;
+	size_t index;
+
+	if (elf_getshdrstrndx(image->elf, &index) < 0)
+		return false;
+	while ((section = elf_nextscn(image->elf, section))) {
+		Elf_Data *data;
+		GElf_Shdr header;
+		const char *name;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
+			continue;
+		name = elf_strptr(image->elf, index, header.sh_name);
+		if (!name || (strncmp(name, ".rodata", 7) != 0 && !strstr(name, ".gopclntab")))
+			continue;
+		data = elf_getdata(section, NULL);
+		if (data && data->d_buf && memmem(data->d_buf, data->d_size, text, strlen(text)))
+			return true;
+	}
+	return false;
 }
 
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])

@@ -3,6 +3,7 @@
  * libelf user). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
  */
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);
+
+/* Whether @text stands in the image's constants or in its table of Go functions. */
+bool lt_elf_mentions(const struct lt_elf_image *image, const char *text);
 
 enum { LT_BUILD_ID_MAX = 20 };
 /* The GNU build id; returns its length, 0 when there is none. */

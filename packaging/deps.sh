@@ -18,7 +18,7 @@ for package in "$@"; do
 done
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
-[ -x /usr/sbin/bpftool ] || command -v bpftool >/dev/null 2>&1 || missing="$missing BPFTOOL"
+sh "$(dirname "$0")/find-bpftool" >/dev/null || missing="$missing BPFTOOL"
 ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || missing="$missing CLANG_RT"
 if [ -z "$missing" ] && [ "$only_missing" = yes ]; then
 	exit 0
@@ -29,9 +29,10 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 apt-get -q update
+# A name that other packages provide is known to apt, but is nothing to install.
 pick() {
 	for candidate in "$@"; do
-		if apt-cache show "$candidate" >/dev/null 2>&1; then
+		if LC_ALL=C apt-cache policy "$candidate" | grep -q '^  Candidate: [^(]'; then
 			echo "$candidate"
 			return
 		fi
@@ -50,3 +51,8 @@ for package in $missing; do
 done
 # shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=600 $packages
+if ! sh "$(dirname "$0")/find-bpftool" >/dev/null; then
+	echo "deps: no bpftool here works. On Ubuntu it comes with the linux-tools package of some kernel; any will do:" >&2
+	echo "deps:   apt-get install linux-tools-generic     (or say where one is: make BPFTOOL=/path/to/bpftool)" >&2
+	exit 1
+fi

@@ -21,7 +21,7 @@ _ledgertap_options()
 	local filters="--since --until --tenant --team --provider --model --comm --container --pid --state-dir"
 
 	case $1 in
-	agent) echo "--config --state-dir --attach --debug --help" ;;
+	agent) echo "--config --state-dir --attach --no-estimate --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
@@ -30,7 +30,7 @@ _ledgertap_options()
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
-	doctor) echo "--config --help" ;;
+	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
 

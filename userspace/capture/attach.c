@@ -11,17 +11,21 @@
 #include <bpf/libbpf.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/clock.h"
 #include "userspace/capture/internal.h"
+#include "userspace/capture/uprobe_perf.h"
 
 struct lt_attachment {
-	int multi[2];				   /* entry and return link, -1: none */
-	struct bpf_link *links[2 * LT_PROBES_MAX]; /* perf events */
+	struct lt_capture *capture;
+	struct lt_attachment *next;			 /* in capture->ended */
+	int multi[2];					 /* entry and return link, -1: none */
+	struct lt_uprobe_perf probes[2 * LT_PROBES_MAX]; /* perf events */
 	size_t count;
 };
 
 LT_DEFINE_FREEP(lt_attachment_free, struct lt_attachment)
 
-enum { DETACH_THREADS = 8 };
+enum { DETACH_THREADS = 8, END_EVENTS_MS = 300 };
 
 struct detach {
 	struct lt_attachment *attachment;
@@ -31,13 +35,17 @@ struct detach {
 static void *detach_some(void *arg)
 {
 	const struct detach *job = arg;
+	struct lt_attachment *a = job->attachment;
 
-	for (size_t i = job->first; i < job->attachment->count; i += DETACH_THREADS)
-		bpf_link__destroy(job->attachment->links[i]);
+	for (size_t i = job->first; i < a->count; i += DETACH_THREADS) {
+		lt_uprobe_perf_unlink(&a->probes[i]);
+		if (!atomic_load(&a->capture->ending))
+			lt_closep(&a->probes[i].event);
+	}
 	return NULL;
 }
 
-/* The kernel waits a grace period for every perf event, so they are ended side by side. */
+/* The kernel waits a grace period for every program, so they are taken off side by side. */
 static void detach_perf(struct lt_attachment *a)
 {
 	struct detach jobs[DETACH_THREADS];
@@ -57,13 +65,71 @@ static void detach_perf(struct lt_attachment *a)
 
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 {
+	struct lt_capture *c;
+
 	if (!a)
 		return NULL;
+	c = a->capture;
 	lt_closep(&a->multi[0]);
 	lt_closep(&a->multi[1]);
 	detach_perf(a);
-	lt_free(a);
+	if (a->count == 0 || !atomic_load(&c->ending)) {
+		lt_free(a);
+		return NULL;
+	}
+	pthread_mutex_lock(&c->lock);
+	a->next = c->ended;
+	c->ended = a;
+	pthread_mutex_unlock(&c->lock);
 	return NULL;
+}
+
+/* All that is left, in one process. */
+static int leave_events(struct lt_capture *c)
+{
+	struct lt_uprobe_perf *all;
+	size_t count = 0;
+	int r;
+
+	for (const struct lt_attachment *a = c->ended; a; a = a->next)
+		count += a->count;
+	all = lt_calloc(count, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	count = 0;
+	for (const struct lt_attachment *a = c->ended; a; a = a->next) {
+		memcpy(&all[count], a->probes, a->count * sizeof(*all));
+		count += a->count;
+	}
+	r = lt_uprobe_perf_leave(all, count);
+	lt_free(all);
+	for (struct lt_attachment *a = c->ended; a && r == 0; a = a->next)
+		a->count = 0;
+	return r;
+}
+
+/*
+ * The kernel ends perf events one at a time, some 100 ms each where that is slowest. A few are
+ * worth waiting for; what takes longer is left to a process of its own, so that our end does not
+ * depend on how many files were attached.
+ */
+void lt_attach_end_events(struct lt_capture *c)
+{
+	uint64_t until_ns = lt_clock_boot_ns() + END_EVENTS_MS * 1000000ULL;
+	bool wait = false; /* for all of them, because nobody else can */
+
+	while (c->ended) {
+		struct lt_attachment *a = c->ended;
+
+		while (a->count > 0 && (wait || lt_clock_boot_ns() < until_ns))
+			lt_closep(&a->probes[--a->count].event);
+		if (a->count > 0) {
+			wait = leave_events(c) < 0;
+			continue;
+		}
+		c->ended = a->next;
+		lt_free(a);
+	}
 }
 
 static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_hook hook)
@@ -125,14 +191,15 @@ static int attach_multi(struct lt_capture *c, const char *path, const struct lt_
 static int attach_one(struct lt_attachment *a, struct bpf_program *program, const char *path,
 		      const struct lt_probe *probe, bool returning)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = returning, .bpf_cookie = probe->hook);
-	struct bpf_link *link;
+	const struct lt_capture *c = a->capture;
+	int r;
 
-	link = bpf_program__attach_uprobe_opts(program, -1, path, probe->offset, &opts);
-	if (!link)
-		return -errno;
-	a->links[a->count++] = link;
-	return 0;
+	r = lt_uprobe_perf_open(bpf_program__fd(program), path, probe->offset,
+				c->way == LT_ATTACH_PLAIN ? 0 : probe->hook, returning, c->linked,
+				&a->probes[a->count]);
+	if (r == 0)
+		a->count++;
+	return r;
 }
 
 static int attach_perf(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
@@ -161,6 +228,7 @@ int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *
 
 	if (!a)
 		return -ENOMEM;
+	a->capture = c;
 	a->multi[0] = -1;
 	a->multi[1] = -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

@@ -220,6 +220,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 
 	if (!c)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
+	pthread_mutex_init(&c->lock, NULL);
 	libbpf_set_print(quiet);
 	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not
 	 * needed. */
@@ -233,6 +234,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	c->wants_environ = opts->wants_environ;
 	/* The way of the oldest kernels is taken whole, so that a test on a new one covers it. */
 	c->old = !features.bpf_loop || c->way == LT_ATTACH_PLAIN;
+	c->linked = features.attach_cookie;
 	r = load(c, &features, opts->ring_bytes ? opts->ring_bytes : 8 << 20, problem);
 	if (r < 0)
 		return r;
@@ -246,8 +248,15 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 		return NULL;
 	ring_buffer__free(c->ring);
 	lt_capture_bpf__destroy(c->skeleton);
+	lt_attach_end_events(c);
+	pthread_mutex_destroy(&c->lock);
 	lt_free(c);
 	return NULL;
+}
+
+void lt_capture_ending(struct lt_capture *c)
+{
+	atomic_store(&c->ending, true);
 }
 
 int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, int timeout_ms)

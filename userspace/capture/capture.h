@@ -37,6 +37,12 @@ struct lt_attachment;
  */
 LT_MUST_CHECK int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 				  struct lt_problem *problem);
+/*
+ * The process is about to end: attachments that are freed from now on stop to see anything at once,
+ * and the rest of their end, which takes the kernel long without uprobe_multi, is up to
+ * lt_capture_free: the last thing that the process does, without other threads.
+ */
+void lt_capture_ending(struct lt_capture *c);
 /* Detaches and unloads everything; attachments must be freed before. */
 struct lt_capture *lt_capture_free(struct lt_capture *c);
 LT_DEFINE_FREEP(lt_capture_free, struct lt_capture)

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/capture/map_watch.h"
@@ -114,6 +115,7 @@ void lt_features_probe(struct lt_features *ret)
 	int fd;
 
 	memset(ret, 0, sizeof(*ret));
+	libbpf_set_print(NULL); /* what is missing is told by our callers */
 	if (uname(&name) == 0)
 		snprintf(ret->release, sizeof(ret->release), "%s", name.release);
 	ret->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;

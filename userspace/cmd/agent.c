@@ -56,10 +56,10 @@ static void on_signal(int number)
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: ledgertap agent [OPTIONS]\n\n"
-		"Captures the LLM API calls of every process on this host (OpenSSL, HTTP/1.1) and "
-		"keeps one\n"
-		"record of each in the ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
+		"Usage: ledgertap agent [OPTIONS]\n\n"
+		"Captures the LLM API calls of every process on this host and keeps one record of "
+		"each in the\n"
+		"ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
@@ -201,6 +201,14 @@ static int open_pipeline(struct agent *a)
 	return r;
 }
 
+static void say_closed(unsigned count)
+{
+	if (count > 0)
+		lt_log_warn("%u process%s may not be looked into: calls through TLS libraries "
+			    "that only they use are not seen; 'ledgertap doctor' says more",
+			    count, count == 1 ? "" : "es");
+}
+
 static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
@@ -223,6 +231,7 @@ static int start(struct agent *a)
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;
 	}
+	say_closed(lt_scout_closed(a->scout));
 	lt_log_info("ready: %d processes, %llu files attached (%s), prices %s, ledger in %s",
 		    processes < 0 ? 0 : processes,
 		    (unsigned long long)lt_counter_get(LT_C_ATTACHMENTS),
@@ -293,12 +302,14 @@ static int drain(struct agent *a)
 static void stop(struct agent *a)
 {
 	notify("STOPPING=1");
+	if (a->capture)
+		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
 	a->pipeline = lt_pipeline_free(a->pipeline);
-	a->capture = lt_capture_free(a->capture);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);
+	a->capture = lt_capture_free(a->capture);
 	if (a->debug)
 		log_counters();
 	a->config = lt_config_free(a->config);

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/parse.h"
 #include "userspace/capture/features.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/control/config.h"
 #include "userspace/decode/catalog.h"
-#include "userspace/discover/scout.h"
+#include "userspace/discover/survey.h"
+#include "userspace/ledger/query.h"
 #include "userspace/price/book.h"
+#include "userspace/view/table.h"
 
 enum {
 	CAP_SYS_PTRACE_ = 19,
@@ -22,19 +25,29 @@ enum {
 	CAP_CHECKPOINT_RESTORE_ = 40
 };
 
+enum { UNNAMED_DAYS = 30, UNNAMED_MAX = 50 };
+
 struct doctor {
+	const char *config_path, *state_dir;
 	unsigned problems;
-	unsigned files, refused;
+	struct lt_table *table;
 };
 
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: ledgertap doctor [--config FILE]\n\n"
-		"Shows what the kernel and the privileges allow, which files with TLS functions "
-		"the running\n"
-		"processes have mapped, and whether config, catalog and price book are sound.\n"
-		"Exit code 1 when something keeps the agent from working.\n");
+		"Usage: ledgertap doctor [--config FILE] [--state-dir DIR]\n\n"
+		"Shows what the kernel and the privileges allow, which processes and libraries "
+		"with TLS are\n"
+		"attached and which are not and why, whether config, catalog and price book are "
+		"sound, and\n"
+		"which hosts of the last 30 days were decoded without being known by name. "
+		"Changes nothing.\n\n"
+		"  --config FILE     as for the agent (" LT_CONFIG_PATH ")\n"
+		"  --state-dir DIR   where the ledger is (" LT_STATE_PATH ")\n"
+		"  --help            this text\n\n"
+		"Exit codes: 0 all is well, 1 something keeps the agent from working, 2 wrong "
+		"usage.\n");
 }
 
 static void line(struct doctor *d, bool good, const char *what, const char *advice)
@@ -55,12 +68,15 @@ static void extra(bool there, const char *what, const char *without)
 static void kernel(struct doctor *d)
 {
 	struct lt_features f;
+	char text[128];
 
 	lt_features_probe(&f);
 	printf("kernel %s\n", f.release);
 	line(d, f.btf, "BTF (/sys/kernel/btf/vmlinux)",
 	     "needs 5.8 or later with CONFIG_DEBUG_INFO_BTF");
-	line(d, f.bpf, "BPF programs load", f.bpf ? "" : strerror(-f.bpf_error));
+	snprintf(text, sizeof(text), "%s; run as root, or with the capabilities below",
+		 f.bpf ? "" : strerror(-f.bpf_error));
+	line(d, f.bpf, "BPF programs load", text);
 	extra(f.uprobe_multi, "uprobe_multi links (6.6)",
 	      "perf events instead, detaching takes longer");
 	extra(f.attach_cookie, "attach cookies (5.15)", "one program for each function instead");
@@ -100,31 +116,146 @@ static void capabilities(void)
 	      "CAP_CHECKPOINT_RESTORE", "needed to open /proc/PID/map_files");
 }
 
-static void on_file(void *arg, const struct lt_scout_file *file)
+/* "4711, 4712 and 3 more" */
+static const char *name_processes(const struct lt_survey_file *file, char *to, size_t size)
+{
+	size_t n = 0;
+
+	to[0] = '\0';
+	for (unsigned i = 0; i < file->processes && i < LT_SURVEY_PIDS && n < size; i++)
+		n += (size_t)snprintf(to + n, size - n, "%s%u", i > 0 ? ", " : "", file->pids[i]);
+	if (file->processes > LT_SURVEY_PIDS && n < size)
+		snprintf(to + n, size - n, " and %u more", file->processes - LT_SURVEY_PIDS);
+	return to;
+}
+
+static void on_file(void *arg, const struct lt_survey_file *file)
 {
 	struct doctor *d = arg;
+	char what[128], processes[128];
+	const char *const cells[] = {
+		file->collector ? "  ok" : "  -",
+		file->path,
+		what,
+		name_processes(file, processes, sizeof(processes)),
+	};
 
-	d->files++;
-	if (file->error < 0) {
-		d->refused++;
-		printf("  NO   %s (pid %u): %s\n", file->path, file->pid, strerror(-file->error));
-		return;
-	}
-	printf("  ok   %s: %s, %u functions (first seen in pid %u)\n", file->path, file->collector,
-	       file->probes, file->pid);
+	if (file->collector)
+		snprintf(what, sizeof(what), "%s, %u functions", file->collector, file->probes);
+	else
+		snprintf(what, sizeof(what), "not attached: %s is not read yet", file->foreign);
+	lt_ignore(lt_table_row(d->table, cells, NULL)); /* out of memory: one row less */
+}
+
+static int begin_table(struct doctor *d, const struct lt_table_column *columns, size_t count)
+{
+	d->table = lt_table_free(d->table);
+	return lt_table_new(columns, count, lt_terminal_width(stdout), lt_terminal_colour(stdout),
+			    &d->table);
 }
 
 static void files(struct doctor *d)
 {
+	static const struct lt_table_column columns[] = {
+		{.title = "  "},
+		{.title = "FILE", .least = 20},
+		{.title = "TLS", .least = 16},
+		{.title = "PROCESSES", .least = 10},
+	};
+	struct lt_survey_totals totals;
+	char text[160];
 	int r;
 
-	printf("files with TLS functions that processes have mapped now\n");
-	r = lt_scout_survey(on_file, d);
-	if (r < 0)
+	printf("files with TLS that processes have mapped now\n  %s\n",
+	       lt_ledger_has_writer(d->state_dir) ? "the agent runs: those marked ok are attached"
+						  : "no agent runs with this state directory: "
+						    "those marked ok would be attached");
+	r = begin_table(d, columns, LT_COUNT(columns));
+	if (r == 0)
+		r = lt_survey("/proc", on_file, d, &totals);
+	if (r < 0) {
 		line(d, false, "processes", strerror(-r));
-	else if (d->files == 0)
-		printf("  none: no running process uses a TLS library that ledgertap knows "
-		       "(OpenSSL with symbols)\n");
+		return;
+	}
+	if (lt_table_rows(d->table) > 0)
+		lt_table_print(d->table, stdout);
+	else if (totals.closed == 0)
+		printf("  none: no running process uses a TLS library\n");
+	if (totals.broken > 0)
+		printf("  -    %u mapped files are damaged ELF files and are not attached\n",
+		       totals.broken);
+	snprintf(text, sizeof(text), "%u of %u processes may be looked into",
+		 totals.processes - totals.closed, totals.processes);
+	extra(totals.closed == 0, text,
+	      "the others' files are not attached; run as root, or with CAP_SYS_PTRACE and "
+	      "CAP_CHECKPOINT_RESTORE");
+}
+
+static int on_host(void *arg, const struct lt_host_calls *host)
+{
+	struct doctor *d = arg;
+	char calls[LT_HUMAN_TEXT], last[LT_HUMAN_TEXT];
+	const char *const cells[] = {
+		"  -",
+		host->host,
+		lt_human_number(host->calls, calls),
+		lt_human_time(host->last_ns, lt_clock_wall_ns(), last),
+	};
+
+	return lt_table_row(d->table, cells, NULL);
+}
+
+static void say_how_to_name_hosts(void)
+{
+	printf("  To call such a host by a name, and to price it, add it to the config:\n"
+	       "    hosts:\n"
+	       "      - host: \"HOST\"\n"
+	       "        provider: openai_compatible   # or a provider whose API it speaks\n"
+	       "        name: NAME\n");
+}
+
+/* Hosts that nobody named speak a known shape: perhaps a gateway, perhaps spend that nobody told
+ * of. */
+static void unnamed_hosts(struct doctor *d, const char *state_dir)
+{
+	static const struct lt_table_column columns[] = {
+		{.title = "  "},
+		{.title = "HOST", .least = 20},
+		{.title = "CALLS", .align = LT_RIGHT},
+		{.title = "LAST SEEN"},
+	};
+	int64_t since_ns = lt_clock_wall_ns() - UNNAMED_DAYS * 86400LL * 1000000000;
+	lt_defer(lt_ledger_closep)
+	struct lt_ledger *ledger = NULL;
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r;
+
+	printf("hosts that no provider is known for, decoded as \"compatible\" in the last %d "
+	       "days\n",
+	       UNNAMED_DAYS);
+	r = lt_ledger_open(state_dir, LT_LEDGER_READ, &ledger, &problem);
+	if (r == -ENOENT) {
+		printf("  unknown: no ledger in %s yet\n", state_dir);
+		return;
+	}
+	if (r < 0) {
+		line(d, false, "ledger", lt_problem_format(&problem, text, sizeof(text)));
+		return;
+	}
+	r = begin_table(d, columns, LT_COUNT(columns));
+	if (r == 0)
+		r = lt_query_hosts(ledger, "compatible", since_ns, UNNAMED_MAX, on_host, d);
+	if (r < 0) {
+		line(d, false, "ledger", r == -ENOMEM ? strerror(-r) : lt_ledger_error(ledger));
+		return;
+	}
+	if (lt_table_rows(d->table) == 0) {
+		printf("  none\n");
+		return;
+	}
+	lt_table_print(d->table, stdout);
+	say_how_to_name_hosts();
 }
 
 static void data(struct doctor *d, const char *config_path)
@@ -167,11 +298,11 @@ int lt_cmd_doctor(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
+		{"state-dir", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	const char *config_path = NULL;
-	struct doctor d = {0};
+	struct doctor d = {.state_dir = LT_STATE_PATH};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -179,16 +310,22 @@ int lt_cmd_doctor(int argc, char **argv)
 			usage(stdout);
 			return LT_EXIT_OK;
 		}
-		if (c != 'c') {
+		if (c != 'c' && c != 's') {
 			usage(stderr);
 			return LT_EXIT_USAGE;
 		}
-		config_path = optarg;
+		*(c == 'c' ? &d.config_path : &d.state_dir) = optarg;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "ledgertap doctor: unexpected argument '%s'\n", argv[optind]);
+		return LT_EXIT_USAGE;
 	}
 	kernel(&d);
 	capabilities();
 	files(&d);
-	data(&d, config_path);
+	data(&d, d.config_path);
+	unnamed_hosts(&d, d.state_dir);
+	d.table = lt_table_free(d.table);
 	if (d.problems > 0)
 		printf("%u thing%s to mend\n", d.problems, d.problems == 1 ? "" : "s");
 	else

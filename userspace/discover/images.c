@@ -2,8 +2,12 @@
 #include "userspace/discover/images.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
 
@@ -112,10 +116,25 @@ void lt_images_forget_sights(struct lt_images *t)
 	memset(t->seen, 0, BUCKETS * sizeof(*t->seen));
 }
 
-static bool same_file(const struct lt_image_id *a, const struct lt_image_id *b)
+int lt_images_identify(int fd, const struct lt_elf_image *image, struct lt_image_id *ret)
 {
-	/* The lower file itself and its sight through an overlay are the same inode: one side
-	 * without device is enough. */
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	ret->device = fs.f_type == OVERLAYFS_SUPER_MAGIC ? 0 : st.st_dev;
+	ret->inode = st.st_ino;
+	ret->size = (uint64_t)st.st_size;
+	ret->build_id_n = (uint32_t)lt_elf_build_id(image, ret->build_id);
+	return 0;
+}
+
+bool lt_images_same(const struct lt_image_id *a, const struct lt_image_id *b)
+{
+	/* An overlay's sight has no device, and the inode of the file below it: one side without
+	 * device is enough. */
 	if (a->device != 0 && b->device != 0 && a->device != b->device)
 		return false;
 	return a->inode == b->inode && a->size == b->size && a->build_id_n == b->build_id_n &&
@@ -125,7 +144,7 @@ static bool same_file(const struct lt_image_id *a, const struct lt_image_id *b)
 bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		if (t->attached[i].attachment && same_file(&t->attached[i].id, id))
+		if (t->attached[i].attachment && lt_images_same(&t->attached[i].id, id))
 			return true;
 	}
 	return false;

@@ -22,6 +22,14 @@ struct lt_image_id {
 	uint32_t build_id_n;
 };
 
+struct lt_elf_image;
+
+/* Which file the descriptor and its image are. */
+LT_MUST_CHECK int lt_images_identify(int fd, const struct lt_elf_image *image,
+				     struct lt_image_id *ret);
+/* Whether two ids name one file: the lower file itself and its sights through overlays do. */
+bool lt_images_same(const struct lt_image_id *a, const struct lt_image_id *b);
+
 enum { LT_IMAGES_SEEN_MAX = 65536, LT_IMAGES_ATTACHED_MAX = 1024 };
 
 LT_MUST_CHECK int lt_images_new(struct lt_images **ret);

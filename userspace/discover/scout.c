@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * A file is opened through /proc/PID/map_files alone: it is the very file that is mapped, whatever
- * its path says (deleted, replaced, in another mount namespace, or named to look like a host
- * library).
- */
 #include "userspace/discover/scout.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
@@ -25,16 +18,18 @@
 #include "userspace/base/parse.h"
 #include "userspace/capture/map_watch.h"
 #include "userspace/discover/images.h"
+#include "userspace/discover/maps.h"
 
-enum { MAPS_LINES_MAX = 65536, SWEEPS_REMEMBERED = 20 };
+enum { SWEEPS_REMEMBERED = 20 };
 
 struct lt_scout {
-	struct lt_capture *capture; /* NULL: survey */
+	struct lt_capture *capture;
 	struct lt_scout_opts opts;
 	struct lt_images *images;
 	struct lt_map_watch *watch; /* NULL: the sweep alone finds files */
 	int wake_fd;
 	atomic_bool stopping;
+	atomic_uint closed;
 	pthread_t thread;
 	bool running;
 };
@@ -47,37 +42,12 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
-/* What the mapping's own name says, for people. */
-static void read_path(const char *link, char ret[256])
-{
-	ssize_t n = readlink(link, ret, 255);
-
-	ret[n > 0 ? n : 0] = '\0';
-}
-
-static int identify(int fd, const struct lt_elf_image *image, struct lt_image_id *ret)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-		return -errno;
-	memset(ret, 0, sizeof(*ret));
-	ret->device = fs.f_type == OVERLAYFS_SUPER_MAGIC ? 0 : st.st_dev;
-	ret->inode = st.st_ino;
-	ret->size = (uint64_t)st.st_size;
-	ret->build_id_n = (uint32_t)lt_elf_build_id(image, ret->build_id);
-	return 0;
-}
-
 static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
 	struct lt_attachment *attachment;
 	int r;
 
-	if (!s->capture)
-		return 0;
 	r = lt_capture_attach(s->capture, fd, plan, &attachment);
 	if (r < 0)
 		return r;
@@ -105,10 +75,10 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	r = lt_collector_plan(image, &plan);
 	if (r < 0)
 		return r;
-	r = identify(fd, image, &id);
+	r = lt_images_identify(fd, image, &id);
 	if (r < 0)
 		return r;
-	if (s->capture && lt_images_attached(s->images, &id))
+	if (lt_images_attached(s->images, &id))
 		return -ENOENT;
 	file.collector = plan.collector;
 	file.probes = plan.count;
@@ -119,71 +89,56 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	return file.error;
 }
 
-/* -ESRCH: the mapping is not there (any more) under these addresses. */
+static bool forbidden(int r)
+{
+	return r == -EACCES || r == -EPERM;
+}
+
+/* -ESRCH: the mapping is not there (any more) under these addresses. -EACCES, -EPERM: not ours to
+ * open. */
 static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
 	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
 	uint64_t device = makedev(m->major, m->minor);
 	lt_defer(lt_closep)
 	int fd = -1;
-	char link[80], path[256];
+	char path[LT_MAPS_PATH];
 
 	if (m->inode == 0 || !lt_images_first_sight(s->images, device, sight))
 		return 0;
-	snprintf(link, sizeof(link), "/proc/%u/map_files/%lx-%lx", m->pid, (unsigned long)m->start,
-		 (unsigned long)m->end);
-	read_path(link, path);
-	fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = lt_maps_open("/proc", m, path);
 	if (fd < 0) {
 		lt_images_unsee(s->images, device, sight);
-		return -ESRCH;
+		return forbidden(fd) ? fd : -ESRCH;
 	}
 	if (examine_fd(s, m, fd, path) == -ENOMEM)
 		lt_images_unsee(s->images, device, sight);
 	return 0;
 }
 
-/* "start-end perms offset major:minor inode   path": false for anything but an executable file
- * mapping. */
-static bool parse_maps_line(const char *line, uint32_t pid, struct lt_mapping *ret)
-{
-	unsigned long start, end, inode;
-	unsigned major, minor;
-	char perms[8];
-
-	if (sscanf(line, "%lx-%lx %7s %*x %x:%x %lu", &start, &end, perms, &major, &minor,
-		   &inode) != 6 ||
-	    !strchr(perms, 'x') || inode == 0)
-		return false;
-	*ret = (struct lt_mapping){
-		.pid = pid,
-		.start = start,
-		.end = end,
-		.major = major,
-		.minor = minor,
-		.inode = inode,
-	};
-	return true;
-}
-
-static void sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
+/* False when it may not be looked into. */
+static bool sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 {
 	lt_defer(lt_fclosep)
 	FILE *maps = NULL;
 	char path[32], line[512];
+	bool open = true;
 	size_t lines = 0;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	maps = fopen(path, "re");
-	while (maps && lines++ < MAPS_LINES_MAX && fgets(line, sizeof(line), maps)) {
+	if (!maps)
+		return !forbidden(-errno);
+	while (lines++ < LT_MAPS_LINES_MAX && fgets(line, sizeof(line), maps)) {
 		struct lt_mapping m;
 
-		if (!parse_maps_line(line, pid, &m))
+		if (!lt_maps_parse_line(line, pid, &m))
 			continue;
-		lt_ignore(examine(
-			s, &m)); /* what has changed again meanwhile is told of, or swept later */
+		/* What has changed again meanwhile is told of, or swept later. */
+		open &= !forbidden(examine(s, &m));
 		lt_images_touch(s->images, makedev(m.major, m.minor), m.inode, now_ns);
 	}
+	return open;
 }
 
 static int sweep(struct lt_scout *s)
@@ -192,6 +147,7 @@ static int sweep(struct lt_scout *s)
 	uint32_t own = (uint32_t)getpid();
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	unsigned closed = 0;
 
 	if (!proc)
 		return -errno;
@@ -199,9 +155,10 @@ static int sweep(struct lt_scout *s)
 		uint64_t pid;
 
 		if (lt_parse_u64(lt_bytes_str(entry->d_name), &pid) == 0 && pid != own)
-			sweep_process(s, (uint32_t)pid, now_ns);
+			closed += !sweep_process(s, (uint32_t)pid, now_ns);
 	}
 	closedir(proc);
+	atomic_store(&s->closed, closed);
 	return 0;
 }
 
@@ -212,7 +169,7 @@ static void on_mapping(void *arg, const struct lt_mapping *m)
 	/* Loaders split and merge their mappings right after they make them: then look at what it
 	 * has become. */
 	if (examine(arg, m) == -ESRCH)
-		sweep_process(arg, m->pid, lt_clock_boot_ns());
+		lt_ignore(sweep_process(arg, m->pid, lt_clock_boot_ns()));
 }
 
 static void wait_for_news(struct lt_scout *s, int timeout_ms)
@@ -338,6 +295,11 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	return 0;
 }
 
+unsigned lt_scout_closed(const struct lt_scout *s)
+{
+	return atomic_load(&s->closed);
+}
+
 struct lt_scout *lt_scout_stop(struct lt_scout *s)
 {
 	if (!s)
@@ -352,15 +314,4 @@ struct lt_scout *lt_scout_stop(struct lt_scout *s)
 	lt_closep(&s->wake_fd);
 	lt_free(s);
 	return NULL;
-}
-
-int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file), void *arg)
-{
-	struct lt_scout_opts opts = {.found = found, .arg = arg};
-	lt_defer(lt_scout_stopp)
-	struct lt_scout *s = NULL;
-	int r;
-
-	r = new_scout(NULL, &opts, &s);
-	return r < 0 ? r : sweep(s);
 }

@@ -10,7 +10,7 @@
 
 struct lt_scout;
 
-/* An attached or refused file, for doctor. */
+/* An attached or refused file, for the log. */
 struct lt_scout_file {
 	const char *path;      /* as a process named it when it was found; borrowed for the call */
 	const char *collector; /* NULL: refused */
@@ -33,10 +33,8 @@ struct lt_scout_opts {
  * it. */
 LT_MUST_CHECK int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 				 struct lt_scout **ret);
+/* Processes that the latest sweep was not allowed to look into: a privilege is missing. Any thread.
+ */
+unsigned lt_scout_closed(const struct lt_scout *s);
 /* Ends the thread and detaches everything. Returns NULL. */
 struct lt_scout *lt_scout_stop(struct lt_scout *s);
-
-/* One look at all processes without attaching anything: what would be attached, and what not and
- * why (doctor). -errno. */
-LT_MUST_CHECK int lt_scout_survey(void (*found)(void *arg, const struct lt_scout_file *file),
-				  void *arg);

@@ -18,6 +18,7 @@ struct lt_ledger {
 	sqlite3_stmt *mark_parents;
 	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
 	sqlite3_stmt *parts;
+	int lock; /* on the state directory, of the one writer; -1: none */
 	char error[512];
 	char state_dir[LT_LEDGER_PATH];
 	char path[LT_LEDGER_PATH];

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -122,6 +123,7 @@ struct lt_ledger *lt_ledger_close(struct lt_ledger *l)
 	if (!l)
 		return NULL;
 	close_database(l);
+	lt_closep(&l->lock);
 	lt_free(l);
 	return NULL;
 }
@@ -315,6 +317,28 @@ static int make_place(const char *state_dir, const char *path, off_t *ret_size,
 	return 0;
 }
 
+/*
+ * Two agents would each see every call, and keep it twice: the connections have other stamps in
+ * each. The lock is the directory's own, so it leaves no file, and ends with the process.
+ */
+static int lock_place(struct lt_ledger *l, struct lt_problem *problem)
+{
+	if (l->lock >= 0)
+		return 0;
+	l->lock = open(l->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->lock < 0)
+		return lt_problem_set(problem, -errno, l->state_dir, 0,
+				      "the state directory cannot be opened: %s", strerror(errno));
+	if (flock(l->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return lt_problem_set(problem, -EBUSY, l->state_dir, 0,
+				      "another agent keeps its ledger here: stop it first, or give "
+				      "this one a --state-dir of its own");
+	/* A file system without locks: then nobody can be told apart, and one agent is the rule. */
+	return 0;
+}
+
 /* -EBADMSG: the file is damaged. */
 static int begin_writing(struct lt_ledger *l, const char *path, off_t size,
 			 struct lt_problem *problem)
@@ -371,6 +395,8 @@ static int open_write(struct lt_ledger *l, const char *state_dir, const char *pa
 	int r;
 
 	r = make_place(state_dir, path, &size, problem);
+	if (r == 0)
+		r = lock_place(l, problem);
 	if (r < 0)
 		return r;
 	r = begin_writing(l, path, size, problem);
@@ -469,6 +495,7 @@ int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode, struct lt_le
 	l = lt_calloc(1, sizeof(*l));
 	if (!l)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
+	l->lock = -1;
 	snprintf(l->state_dir, sizeof(l->state_dir), "%s", state_dir);
 	n = (size_t)snprintf(l->path, sizeof(l->path), "%s/ledger.db", state_dir);
 	if (n >= sizeof(l->path))
@@ -480,6 +507,14 @@ int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode, struct lt_le
 		return r;
 	*ret = lt_take(l);
 	return 0;
+}
+
+bool lt_ledger_has_writer(const char *state_dir)
+{
+	lt_defer(lt_closep)
+	int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 /* ---- records ---- */

@@ -16,12 +16,16 @@ enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_WRITE };
 /*
  * WRITE makes directory and file (0700, 0600) and migrates; a corrupt file is moved aside (never
  * deleted) and a new one begun, and @problem says so while 0 is returned. READ works while the
- * agent writes, also on a read-only file system.
+ * agent writes, also on a read-only file system. -EBUSY: another process writes this ledger.
+ * -EBUSY: another process has it open for writing.
  */
 LT_MUST_CHECK int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode,
 				 struct lt_ledger **ret, struct lt_problem *problem);
 struct lt_ledger *lt_ledger_close(struct lt_ledger *l);
 LT_DEFINE_FREEP(lt_ledger_close, struct lt_ledger)
+
+/* Whether a process (the agent) has the ledger in @state_dir open for writing. */
+bool lt_ledger_has_writer(const char *state_dir);
 
 /* One transaction. Idempotent on (record id, revision). -ENOSPC, -EIO: nothing of the batch was
  * written. */

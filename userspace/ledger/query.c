@@ -284,3 +284,32 @@ int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f, const char *
 	}
 	return lt_sqlite_errno(step);
 }
+
+int lt_query_hosts(struct lt_ledger *l, const char *provider, int64_t since_ns, size_t limit,
+		   int (*each)(void *arg, const struct lt_host_calls *host), void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r, step;
+
+	r = lt_ledger_prepare(l,
+			      "select host, count(*), max(start_ns) from record"
+			      " where start_ns >= ?1 and provider = ?2 and host is not null"
+			      " group by host order by 2 desc, 3 desc, 1 limit ?3",
+			      &s);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, since_ns);
+	sqlite3_bind_text(s, 2, provider, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		r = each(arg, &(struct lt_host_calls){
+				      .host = (const char *)sqlite3_column_text(s, 0),
+				      .calls = (uint64_t)sqlite3_column_int64(s, 1),
+				      .last_ns = sqlite3_column_int64(s, 2),
+			      });
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}

@@ -47,3 +47,18 @@ extern const char *const lt_group_dimensions[];
 LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f,
 				  const char *const *dimensions, size_t count,
 				  int (*each)(void *arg, const struct lt_group *group), void *arg);
+
+struct lt_host_calls {
+	const char *host; /* borrowed for the call */
+	uint64_t calls;
+	int64_t last_ns; /* wall, when the newest of them began */
+};
+
+/*
+ * The hosts at which calls of @provider (exactly) went since @since_ns, the most used first. At
+ * most @limit.
+ */
+LT_MUST_CHECK int lt_query_hosts(struct lt_ledger *l, const char *provider, int64_t since_ns,
+				 size_t limit,
+				 int (*each)(void *arg, const struct lt_host_calls *host),
+				 void *arg);

@@ -474,6 +474,28 @@ static void reading_works_beside_a_writer_and_after_it(void **state)
 
 #define WITH_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
 
+static void one_process_writes_a_ledger(void **state)
+{
+	struct lt_ledger *first = open_ledger(LT_LEDGER_WRITE), *second = NULL;
+	struct lt_record record = plain_record(1);
+	struct lt_problem problem = {0};
+
+	(void)state;
+	assert_true(lt_ledger_has_writer(directory));
+	assert_int_equal(lt_ledger_open(directory, LT_LEDGER_WRITE, &second, &problem), -EBUSY);
+	assert_non_null(strstr(problem.text, "another agent"));
+	second = open_ledger(LT_LEDGER_READ);
+	assert_int_equal(put(first, &record), 0);
+	assert_int_equal(count_records(second), 1);
+	lt_ledger_close(first);
+	assert_false(lt_ledger_has_writer(directory)); /* a reader is no writer */
+	lt_ledger_close(second);
+	first = open_ledger(LT_LEDGER_WRITE);
+	assert_int_equal(count_records(first), 1);
+	lt_ledger_close(first);
+	assert_false(lt_ledger_has_writer("/nowhere/at/all"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +511,7 @@ int main(void)
 		WITH_DIRECTORY(a_newer_ledger_is_refused_and_left_alone),
 		WITH_DIRECTORY(reading_without_a_ledger_says_what_to_do),
 		WITH_DIRECTORY(reading_works_beside_a_writer_and_after_it),
+		WITH_DIRECTORY(one_process_writes_a_ledger),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -404,6 +404,66 @@ static void one_tenant_and_a_range_of_time_use_an_index(void **state)
 	}
 }
 
+struct hosts {
+	struct lt_host_calls host[4];
+	char name[4][64];
+	size_t count;
+};
+
+static int note_host(void *arg, const struct lt_host_calls *host)
+{
+	struct hosts *hosts = arg;
+
+	if (hosts->count == 4)
+		return -E2BIG;
+	snprintf(hosts->name[hosts->count], 64, "%s", host->host);
+	hosts->host[hosts->count++] = *host;
+	return 0;
+}
+
+static int put_at(const char *host, const char *provider, uint32_t number)
+{
+	struct lt_record r = plain_record(5000 + number);
+
+	snprintf(r.call.host, sizeof(r.call.host), "%s", host);
+	snprintf(r.call.provider, sizeof(r.call.provider), "%s", provider);
+	return put(ledger, &r);
+}
+
+static void hosts_of_a_provider(void **state)
+{
+	int64_t begin = plain_record(5000).start_ns;
+	struct hosts hosts = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(put_at(i % 3 ? "llm.corp.example" : "gpu7", "compatible", i), 0);
+	assert_int_equal(put_at("old.example", "compatible", (uint32_t)-100), 0);
+	assert_int_equal(put_at("", "compatible", 20), 0);
+	assert_int_equal(put_at("api.openai.com", "openai", 21), 0);
+	assert_int_equal(put_at("named.example", "compatible-too", 22), 0);
+	assert_int_equal(lt_query_hosts(ledger, "compatible", begin, 10, note_host, &hosts), 0);
+	assert_int_equal(hosts.count, 2);
+	assert_string_equal(hosts.name[0], "llm.corp.example");
+	assert_int_equal(hosts.host[0].calls, 6);
+	assert_int_equal(hosts.host[0].last_ns, begin + 8000000000);
+	assert_string_equal(hosts.name[1], "gpu7");
+	assert_int_equal(hosts.host[1].calls, 3);
+	assert_int_equal(hosts.host[1].last_ns, begin + 6000000000);
+	hosts.count = 0;
+	assert_int_equal(lt_query_hosts(ledger, "compatible", INT64_MIN, 10, note_host, &hosts), 0);
+	assert_int_equal(hosts.count, 3);
+	hosts.count = 0;
+	assert_int_equal(lt_query_hosts(ledger, "compatible", INT64_MIN, 1, note_host, &hosts), 0);
+	assert_int_equal(hosts.count, 1);
+	hosts.count = 0;
+	assert_int_equal(lt_query_hosts(ledger, "comp*", INT64_MIN, 10, note_host, &hosts), 0);
+	assert_int_equal(hosts.count, 0);
+	hosts.count = 4;
+	assert_int_equal(lt_query_hosts(ledger, "compatible", begin, 10, note_host, &hosts),
+			 -E2BIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +474,7 @@ int main(void)
 		cmocka_unit_test(sums_beyond_64_bits_stay_exact),
 		cmocka_unit_test(money_of_two_currencies_is_never_added),
 		cmocka_unit_test(one_tenant_and_a_range_of_time_use_an_index),
+		cmocka_unit_test(hosts_of_a_provider), /* puts more records */
 	};
 
 	return cmocka_run_group_tests_name("ledger/query", tests, fill, empty);

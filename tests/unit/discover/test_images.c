@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "userspace/discover/images.h"
+#include "userspace/discover/maps.h"
+
+static int begin(void **state)
+{
+	struct lt_images *t = NULL;
+	int r = lt_images_new(&t);
+
+	*state = t;
+	return r;
+}
+
+static int end(void **state)
+{
+	*state = lt_images_free(*state);
+	return 0;
+}
+
+static struct lt_image_id file(uint64_t device, uint64_t inode)
+{
+	return (struct lt_image_id){
+		.device = device,
+		.inode = inode,
+		.size = 700000,
+		.build_id = {1, 2, 3},
+		.build_id_n = 3,
+	};
+}
+
+static void each_mapping_is_new_once(void **state)
+{
+	struct lt_images *t = *state;
+
+	assert_true(lt_images_first_sight(t, 1, 10));
+	assert_false(lt_images_first_sight(t, 1, 10));
+	assert_true(lt_images_first_sight(t, 2, 10));
+	assert_true(lt_images_first_sight(t, 1, 11));
+	lt_images_unsee(t, 1, 10);
+	assert_false(lt_images_first_sight(t, 2, 10));
+	assert_true(lt_images_first_sight(t, 1, 10));
+	lt_images_forget_sights(t);
+	assert_true(lt_images_first_sight(t, 1, 11));
+}
+
+/* More than there is room for: the newest are remembered, and nothing grows. */
+static void sights_are_bounded(void **state)
+{
+	struct lt_images *t = *state;
+	unsigned remembered = 0;
+
+	for (uint64_t i = 1; i <= 4 * LT_IMAGES_SEEN_MAX; i++)
+		assert_true(lt_images_first_sight(t, 7, i));
+	for (uint64_t i = 4 * LT_IMAGES_SEEN_MAX; i > 4 * LT_IMAGES_SEEN_MAX - 1000; i--)
+		remembered += !lt_images_first_sight(t, 7, i);
+	assert_in_range(remembered, 990, 1000);
+}
+
+static void a_file_is_told_by_all_that_is_known_of_it(void **state)
+{
+	struct lt_image_id a = file(5, 10), b = file(5, 10);
+
+	(void)state;
+	assert_true(lt_images_same(&a, &b));
+	b.device = 6;
+	assert_false(lt_images_same(&a, &b));
+	b.device = 0; /* through an overlay */
+	assert_true(lt_images_same(&a, &b));
+	b.size++;
+	assert_false(lt_images_same(&a, &b));
+	b = file(0, 11);
+	assert_false(lt_images_same(&a, &b));
+	b = file(0, 10);
+	b.build_id[2] = 9;
+	assert_false(lt_images_same(&a, &b));
+	b.build_id_n = 2;
+	assert_false(lt_images_same(&a, &b));
+	a.build_id_n = b.build_id_n = 0;
+	assert_true(lt_images_same(&a, &b));
+}
+
+/* In place of the capture room's: the table never looks into one, it only ends it. */
+struct lt_attachment {
+	atomic_uint freed;
+};
+
+struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
+{
+	if (a)
+		atomic_fetch_add(&a->freed, 1);
+	return NULL;
+}
+
+static void add(struct lt_images *t, struct lt_image_id id, uint64_t seen_device,
+		struct lt_attachment *a, uint64_t now_ns)
+{
+	assert_false(lt_images_attached(t, &id));
+	assert_int_equal(lt_images_add(t, &id, seen_device, a, now_ns), 0);
+	assert_true(lt_images_attached(t, &id));
+}
+
+static void unused_files_are_detached(void **state)
+{
+	static struct lt_attachment used = {0}, unused = {0}, overlay = {0};
+	struct lt_image_id id = file(5, 11);
+	struct lt_images *t = *state;
+
+	assert_true(lt_images_first_sight(t, 5, 11));
+	add(t, file(5, 10), 5, &used, 100);
+	add(t, file(5, 11), 5, &unused, 100);
+	add(t, file(0, 12), 60, &overlay, 100);
+	lt_images_touch(t, 5, 10, 200);
+	lt_images_touch(t, 9, 11, 200);	 /* another file system's 11 */
+	lt_images_touch(t, 77, 12, 200); /* another container's mount of the same file */
+	lt_images_retire(t, 200);
+	assert_int_equal(used.freed, 0);
+	assert_int_equal(unused.freed, 1);
+	assert_int_equal(overlay.freed, 0);
+	assert_false(lt_images_attached(t, &id));
+	/* It is looked at again when somebody maps it again, and finds a place. */
+	assert_true(lt_images_first_sight(t, 5, 11));
+	add(t, id, 5, &unused, 300);
+	lt_images_retire(t, 301);
+	assert_int_equal(used.freed, 1);
+	assert_int_equal(unused.freed, 2);
+	assert_int_equal(overlay.freed, 1);
+}
+
+static void pinned_files_stay(void **state)
+{
+	static struct lt_attachment pinned = {0}, later = {0};
+	struct lt_images *t = *state;
+
+	add(t, file(5, 10), 5, &pinned, 100);
+	lt_images_pin(t);
+	add(t, file(5, 11), 5, &later, 100);
+	lt_images_touch(t, 5, 10, 150);
+	lt_images_retire(t, 1000000);
+	assert_int_equal(pinned.freed, 0);
+	assert_int_equal(later.freed, 1);
+}
+
+static void attached_files_are_bounded_and_all_are_ended(void **state)
+{
+	static struct lt_attachment all[LT_IMAGES_ATTACHED_MAX];
+	static struct lt_attachment more = {0};
+	struct lt_image_id id = file(5, 1);
+	struct lt_images *t = *state;
+
+	for (uint64_t i = 0; i < LT_IMAGES_ATTACHED_MAX; i++)
+		add(t, file(5, i + 100), 5, &all[i], 100 + i);
+	assert_int_equal(lt_images_add(t, &id, 5, &more, 100), -ENOBUFS);
+	lt_images_retire(t, 101);
+	assert_int_equal(all[0].freed, 1);
+	add(t, id, 5, &more, 5000);
+	*state = lt_images_free(t);
+	for (size_t i = 0; i < LT_IMAGES_ATTACHED_MAX; i++)
+		assert_int_equal(all[i].freed, 1);
+	assert_int_equal(more.freed, 1);
+}
+
+static void lines_of_maps(void **state)
+{
+	static const struct {
+		const char *line;
+		bool good;
+		uint64_t start, end, inode;
+		uint32_t major, minor;
+	} cases[] = {
+		{"7f1000000000-7f1000100000 r-xp 00001000 fe:01 1234   /usr/lib/libssl.so.3\n",
+		 true, 0x7f1000000000, 0x7f1000100000, 1234, 0xfe, 1},
+		{"00400000-00600000 r-xp 00000000 103:0f 18446744073709551615 /a b (deleted)\n",
+		 true, 0x400000, 0x600000, UINT64_MAX, 0x103, 0xf},
+		{"7f10-7f20 --xs 0 00:2a 9\n", true, 0x7f10, 0x7f20, 9, 0, 0x2a},
+		{"7f10-7f20 r--p 0 fe:01 1234 /usr/lib/libssl.so.3\n", false, 0, 0, 0, 0, 0},
+		{"7f10-7f20 rw-p 0 fe:01 1234 /tmp/x\n", false, 0, 0, 0, 0, 0},
+		{"7f10-7f20 r-xp 0 00:00 0 [vdso]\n", false, 0, 0, 0, 0, 0},
+		{"7f10-7f20 r-xp 0 00:00 0\n", false, 0, 0, 0, 0, 0},
+		{"7f10-7f20 r-xp 0 fe:01", false, 0, 0, 0, 0, 0},
+		{"", false, 0, 0, 0, 0, 0},
+		{"xyz r-xp 0 fe:01 1\n", false, 0, 0, 0, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LT_COUNT(cases); i++) {
+		struct lt_mapping m = {0};
+
+		assert_int_equal(lt_maps_parse_line(cases[i].line, 42, &m), cases[i].good);
+		if (!cases[i].good)
+			continue;
+		assert_int_equal(m.pid, 42);
+		assert_int_equal(m.start, cases[i].start);
+		assert_int_equal(m.end, cases[i].end);
+		assert_int_equal(m.inode, cases[i].inode);
+		assert_int_equal(m.major, cases[i].major);
+		assert_int_equal(m.minor, cases[i].minor);
+		assert_int_equal(m.inode_generation, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_mapping_is_new_once, begin, end),
+		cmocka_unit_test_setup_teardown(sights_are_bounded, begin, end),
+		cmocka_unit_test(a_file_is_told_by_all_that_is_known_of_it),
+		cmocka_unit_test_setup_teardown(unused_files_are_detached, begin, end),
+		cmocka_unit_test_setup_teardown(pinned_files_stay, begin, end),
+		cmocka_unit_test_setup_teardown(attached_files_are_bounded_and_all_are_ended, begin,
+						end),
+		cmocka_unit_test(lines_of_maps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
