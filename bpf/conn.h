@@ -38,8 +38,9 @@ struct call_key {
 struct call {
 	__u64 ctx;
 	__u64 buf;
-	__u64 done; /* address of the size_t that receives the count; 0: the return value is it */
-	__u64 sp;   /* of the outermost frame, at entry */
+	__u64 done;  /* address of the size_t that receives the count; 0: the return value is it */
+	__u64 sp;    /* of the outermost frame, at entry */
+	__u64 ts_ns; /* boot time of entry; writes only */
 	__u32 dir;
 	__u32 library;
 };

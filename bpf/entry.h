@@ -44,6 +44,9 @@ static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 don
 		.buf = buf,
 		.done = done,
 		.sp = sp,
+		/* Another thread may read the answer before this one is back from its write: what
+		 * was asked first has to look so. */
+		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
 		.dir = dir,
 		.library = LT_LIBRARY_OPENSSL,
 	};

@@ -197,6 +197,8 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 		if (!get_facts(call.ctx, &f))
 			return;
 	}
+	if (call.ts_ns)
+		f.ts_ns = call.ts_ns;
 	position = __sync_fetch_and_add(&f.conn->position[call.dir & 1], len);
 	wanted = wanted_bytes(f.conn, &call, position, len);
 	if (wanted == 0)

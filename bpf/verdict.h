@@ -91,7 +91,9 @@ static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *c
 		start = look((const void *)call->buf, len);
 		if (start == START_FRAMES)
 			start = call->dir == LT_DIR_WRITE ? START_REQUEST : START_NONE;
-		if (start == START_REQUEST && call->dir == LT_DIR_WRITE) {
+		/* An answer before anything was asked: another thread's write is not back yet. */
+		if ((start == START_REQUEST && call->dir == LT_DIR_WRITE) ||
+		    (start == START_RESPONSE && call->dir == LT_DIR_READ && position == 0)) {
 			conn->synced = 1;
 		} else if (start != START_NONE &&
 			   (start == START_REQUEST) == (call->dir == LT_DIR_READ)) {

@@ -9,10 +9,12 @@ static enum lt_completeness stream_completeness(const struct lt_work *w,
 						const struct lt_exchange *x, enum lt_end why)
 {
 	const struct lt_shape *shape = w->api->shape;
+	/* Clients leave when they have this, some bytes before the end. */
+	bool said = w->call.finish_reason[0] && w->meter[LT_M_OUTPUT].known;
 
 	if (w->failed || w->types_seen & shape->error)
 		return LT_UPSTREAM_ERROR;
-	if (w->done || w->types_seen & shape->terminal)
+	if (w->done || said || w->types_seen & shape->terminal)
 		return x->lost[LT_SIDE_RESPONSE] ? LT_CAPTURE_GAP : LT_COMPLETE;
 	if (x->lost[LT_SIDE_RESPONSE] || why == LT_END_GAP || why == LT_END_EVICTED)
 		return LT_CAPTURE_GAP;

@@ -101,6 +101,14 @@ static enum lt_sniff sniff(struct lt_bytes head, enum lt_side side)
 	return LT_SNIFF_NO;
 }
 
+static bool early(const struct lt_parser *p, struct lt_bytes answer)
+{
+	const struct side *s = &p->sides[LT_SIDE_RESPONSE];
+
+	return p->count == 0 && s->phase == HEAD && s->head_n == 0 &&
+	       lt_head_begins(answer, LT_SIDE_RESPONSE) == LT_START_YES;
+}
+
 static int open_parser(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
 		       struct lt_parser **ret)
 {
@@ -868,6 +876,7 @@ static struct lt_parser *close_parser(struct lt_parser *p, uint64_t ts_ns, enum 
 const struct lt_protocol lt_http1 = {
 	.name = "http1",
 	.sniff = sniff,
+	.early = early,
 	.open = open_parser,
 	.feed = feed,
 	.gap = gap,

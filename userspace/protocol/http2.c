@@ -68,7 +68,8 @@ struct lt_parser {
 	unsigned count;
 	uint64_t ordinal;
 	uint64_t now_ns;
-	bool wanted; /* some exchange was of interest */
+	uint32_t last_stream; /* the newest that was asked on */
+	bool wanted;	      /* some exchange was of interest */
 	bool begun, joined;
 	enum lt_parser_state state;
 };
@@ -87,6 +88,23 @@ static enum lt_sniff sniff(struct lt_bytes in, enum lt_side side)
 static enum lt_sniff sniff_joined(struct lt_bytes in, enum lt_side side)
 {
 	return lt_h2_holds_message(in, side) ? LT_SNIFF_YES : LT_SNIFF_NO;
+}
+
+/* Heads of streams that nobody has asked on (RFC 9113, 5.1.1: their numbers grow). */
+static bool early(const struct lt_parser *p, struct lt_bytes answer)
+{
+	const struct side *s = &p->sides[LT_SIDE_RESPONSE];
+
+	if (s->state != HEADER || s->n > 0 || s->poisoned)
+		return false;
+	while (answer.n >= LT_H2_FRAME_HEADER) {
+		struct lt_h2_frame f = lt_h2_frame(answer.p);
+
+		if (f.type == LT_H2_HEADERS && f.stream % 2 == 1 && f.stream > p->last_stream)
+			return true;
+		answer = lt_bytes_skip(answer, LT_H2_FRAME_HEADER + (size_t)f.length);
+	}
+	return false;
 }
 
 static struct lt_parser *free_parser(struct lt_parser *p)
@@ -237,6 +255,8 @@ static int request_begins(struct lt_parser *p, uint32_t stream, const struct lt_
 	node->next = p->nodes;
 	p->nodes = node;
 	p->count++;
+	if (stream > p->last_stream)
+		p->last_stream = stream;
 	lt_counter_add(LT_C_EXCHANGES, 1);
 	node->interest = p->sink->request(p->sink->arg, &node->x, head);
 	if (node->interest == LT_INTEREST_CONNECTION_NONE) {
@@ -697,6 +717,7 @@ const struct lt_protocol lt_http2 = {
 	.name = "http2",
 	.sniff = sniff,
 	.sniff_joined = sniff_joined,
+	.early = early,
 	.open = open_parser,
 	.feed = feed,
 	.gap = gap,

@@ -23,6 +23,12 @@ struct lt_protocol {
 	/* The same for a connection that was there before us. NULL: it cannot be joined but where a
 	 * message begins. */
 	enum lt_sniff (*sniff_joined)(struct lt_bytes piece, enum lt_side side);
+	/*
+	 * Whether @answer, the next bytes of the response's side, begins to answer a request that
+	 * the parser has not been given yet. Its session then waits for the other side: a thread
+	 * that reads may be told of before the one that wrote. NULL: never.
+	 */
+	bool (*early)(const struct lt_parser *p, struct lt_bytes answer);
 	/* @conn and @sink outlive the parser. */
 	int (*open)(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
 		    struct lt_parser **ret);

@@ -5,6 +5,7 @@
 
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
+#include "userspace/base/digest.h"
 
 /* In sniffing order. */
 static const struct lt_protocol *const protocols[] = {
@@ -12,7 +13,17 @@ static const struct lt_protocol *const protocols[] = {
 	&lt_http1,
 };
 
-enum { SNIFF_BYTES = 24, TRIES_MAX = 64 };
+enum { SNIFF_BYTES = 24, TRIES_MAX = 64, EARLY_BYTES_MAX = 65536 };
+
+/* Longer than any thread is kept from its return. */
+static const uint64_t early_patience_ns = 1000000000;
+
+/* An answer that was told of before its request. */
+struct early {
+	uint8_t *p;
+	size_t n;
+	uint64_t ts_ns; /* of its first byte */
+};
 
 struct session {
 	const struct lt_conn *conn;
@@ -21,6 +32,8 @@ struct session {
 	uint8_t held[SNIFF_BYTES]; /* first bytes that were too few to tell */
 	unsigned held_n;
 	unsigned tries;
+	bool reads; /* something was read */
+	struct early early;
 	enum lt_verdict verdict; /* as last given */
 };
 
@@ -281,6 +294,80 @@ static void sniff_bytes(struct lt_sessions *s, struct session *session, enum lt_
 	}
 }
 
+static void take_bytes(struct lt_sessions *s, struct session *session, enum lt_dir dir,
+		       uint64_t ts_ns, struct lt_bytes data)
+{
+	if (is_ignored(session) || data.n == 0)
+		return;
+	if (session->parser)
+		parse(s, session, dir, ts_ns, data);
+	else
+		sniff_bytes(s, session, dir, ts_ns, data);
+}
+
+/* ---- answers before their requests ---- */
+
+static void drop_early(struct session *session)
+{
+	if (session->early.p)
+		lt_wipe(session->early.p, session->early.n);
+	lt_free(session->early.p);
+	session->early = (struct early){0};
+}
+
+/* Without memory or patience it goes on as it came. */
+static void let_through(struct lt_sessions *s, struct session *session)
+{
+	struct early early = session->early;
+
+	session->early = (struct early){0};
+	if (early.n > 0)
+		take_bytes(s, session, LT_DIR_READ, early.ts_ns, lt_bytes(early.p, early.n));
+	session->early = early;
+	drop_early(session);
+}
+
+static bool is_early(const struct session *session, struct lt_bytes data)
+{
+	const struct lt_protocol *unused;
+
+	if (session->parser)
+		return session->protocol->early && session->protocol->early(session->parser, data);
+	return !session->reads && sniff_all(data, LT_SIDE_RESPONSE, &unused) == LT_SNIFF_YES;
+}
+
+static bool hold(struct session *session, uint64_t ts_ns, struct lt_bytes data)
+{
+	struct early *e = &session->early;
+	uint8_t *p;
+
+	if (data.n > EARLY_BYTES_MAX - e->n)
+		return false;
+	p = lt_calloc(1, e->n + data.n);
+	if (!p)
+		return false;
+	if (e->n > 0) {
+		memcpy(p, e->p, e->n);
+		lt_wipe(e->p, e->n);
+		lt_free(e->p);
+	} else {
+		e->ts_ns = ts_ns;
+	}
+	memcpy(p + e->n, data.p, data.n);
+	e->p = p;
+	e->n += data.n;
+	return true;
+}
+
+/* Whether an answer waits that is older than what comes now: then it is nobody's. */
+static bool is_stale(const struct session *session, enum lt_dir dir, uint64_t ts_ns)
+{
+	const struct early *e = &session->early;
+
+	return e->n > 0 &&
+	       (dir == LT_DIR_WRITE ? ts_ns > e->ts_ns : ts_ns > e->ts_ns + early_patience_ns);
+}
+
 static void on_bytes(void *arg, void *user, enum lt_dir dir, uint64_t ts_ns, struct lt_bytes data)
 {
 	struct lt_sessions *s = arg;
@@ -288,10 +375,18 @@ static void on_bytes(void *arg, void *user, enum lt_dir dir, uint64_t ts_ns, str
 
 	if (!session || is_ignored(session) || data.n == 0)
 		return;
-	if (session->parser)
-		parse(s, session, dir, ts_ns, data);
-	else
-		sniff_bytes(s, session, dir, ts_ns, data);
+	if (is_stale(session, dir, ts_ns))
+		let_through(s, session);
+	if (dir == LT_DIR_READ && (session->early.n > 0 || is_early(session, data))) {
+		if (hold(session, ts_ns, data))
+			return;
+		let_through(s, session);
+	}
+	session->reads |= dir == LT_DIR_READ;
+	take_bytes(s, session, dir, ts_ns, data);
+	if (session->early.n > 0 &&
+	    !is_early(session, lt_bytes(session->early.p, session->early.n)))
+		let_through(s, session);
 }
 
 static void on_gap(void *arg, void *user, enum lt_dir dir, uint64_t ts_ns, uint64_t lost)
@@ -301,6 +396,7 @@ static void on_gap(void *arg, void *user, enum lt_dir dir, uint64_t ts_ns, uint6
 
 	if (!session || is_ignored(session))
 		return;
+	let_through(s, session);
 	if (dir == LT_DIR_WRITE)
 		session->held_n = 0;
 	if (!session->parser)
@@ -335,6 +431,7 @@ static void on_close(void *arg, void *user, uint64_t ts_ns, enum lt_close_reason
 
 	if (!session)
 		return;
+	let_through(s, session);
 	s->current = session;
 	drop_parser(session, ts_ns, why);
 	s->current = NULL;

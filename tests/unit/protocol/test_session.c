@@ -79,6 +79,57 @@ static void a_client_of_interest_is_followed(void **state)
 	assert_non_null(strstr(trace.text, "<1 ok\nEND1 complete 0/2\n"));
 }
 
+/* A thread writes, another one reads: the reader's event may come first. When the write began is
+ * known all the same. */
+static void an_answer_may_be_told_of_before_its_request(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) { /* the first exchange, which finds the parser; and another */
+		now = 100 + 100 * (uint64_t)i;
+		R("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+		R("ok");
+		now = 50 + 100 * (uint64_t)i;
+		W(GET);
+	}
+	assert_string_equal(trace.text,
+			    "REQ0 GET /a [h]:0 1\nRESP0 200 1\n<0 ok\nEND0 complete 0/2\n"
+			    "REQ1 GET /a [h]:0 1\nRESP1 200 1\n<1 ok\nEND1 complete 0/2\n");
+}
+
+/* One that was read before the request was begun answers something that nobody has seen. */
+static void an_answer_that_is_older_than_the_request_is_not_its_own(void **state)
+{
+	(void)state;
+	R(OK_2);
+	W(GET);
+	R("HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno");
+	assert_string_equal(trace.text,
+			    "REQ0 GET /a [h]:0 1\nRESP0 404 1\n<0 no\nEND0 complete 0/2\n");
+}
+
+static void an_answer_does_not_wait_for_ever(void **state)
+{
+	(void)state;
+	W(GET);
+	R(OK_2);
+	R(OK_2); /* nobody asks */
+	now += 2000000000;
+	R("HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n");
+	W(GET);
+	R(OK_2);
+	assert_non_null(strstr(trace.text, "REQ1 GET /a [h]:0 1\nRESP1 200 1\n<1 ok\n"));
+	for (int i = 0; i < 70; i++) {
+		char many[1025];
+
+		memset(many, 'x', sizeof(many) - 1);
+		many[1024] = '\0';
+		R(i == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 70656\r\n\r\n" : many);
+	}
+	W(GET);
+	R(OK_2);
+	assert_non_null(strstr(trace.text, "RESP2 200 1\n<2 ok\n"));
+}
+
 static void an_exchange_of_no_interest_still_needs_its_framing(void **state)
 {
 	(void)state;
@@ -331,6 +382,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_client_of_interest_is_followed),
+		TEST(an_answer_may_be_told_of_before_its_request),
+		TEST(an_answer_that_is_older_than_the_request_is_not_its_own),
+		TEST(an_answer_does_not_wait_for_ever),
 		TEST(an_exchange_of_no_interest_still_needs_its_framing),
 		TEST(heads_need_heads_only_until_a_body_is_wanted),
 		TEST(a_client_of_no_interest_is_ignored),
