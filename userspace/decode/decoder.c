@@ -489,6 +489,15 @@ static void on_trailer(void *arg, struct lt_exchange *x, const struct lt_http_he
 		lt_work_grpc_status(w, trailer);
 }
 
+static void on_moved(void *arg, struct lt_exchange *x)
+{
+	struct lt_work *w = x->user;
+
+	(void)arg;
+	if (w)
+		w->exchange = x;
+}
+
 static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
 {
 	struct lt_work *w = x->user;
@@ -520,6 +529,7 @@ struct lt_exchange_sink lt_decoder_sink(struct lt_decoder *d)
 		.body_gap = on_body_gap,
 		.message = on_message,
 		.trailer = on_trailer,
+		.moved = on_moved,
 		.end = on_end,
 	};
 }

@@ -96,5 +96,8 @@ struct lt_exchange_sink {
 	/* May be NULL. Fields behind a body (chunked trailer, HTTP/2 trailers such as grpc-status).
 	 */
 	void (*trailer)(void *arg, struct lt_exchange *x, const struct lt_http_head *trailer);
+	/* May be NULL. The exchange goes on as @x, what it was before is gone (h2c: its answer
+	 * comes over another protocol). */
+	void (*moved)(void *arg, struct lt_exchange *x);
 	void (*end)(void *arg, struct lt_exchange *x, enum lt_end why);
 };

@@ -77,7 +77,9 @@ struct lt_parser {
 	uint64_t ordinal;
 	uint64_t now_ns;
 	enum lt_parser_state state;
-	int error; /* why it was given up: -EBADMSG, -ENOBUFS (a ceiling) or -ENOMEM */
+	bool to_http2;	      /* state UPGRADED: the first exchange goes on there */
+	struct lt_bytes rest; /* of the feed that ended UPGRADED */
+	int error;	      /* why it was given up: -EBADMSG, -ENOBUFS (a ceiling) or -ENOMEM */
 };
 
 static bool wants_bodies(const struct node *node)
@@ -532,6 +534,14 @@ static ssize_t feed_socket(struct side *s, struct lt_bytes in)
 	return r < 0 ? r : (ssize_t)in.n;
 }
 
+/* The answer itself comes as HTTP/2 (RFC 7540, 3.2). */
+static bool is_to_http2(const struct lt_parser *p, const struct node *node,
+			const struct lt_head_parse *parsed)
+{
+	return parsed->head.status == 101 && node && node == p->first &&
+	       lt_bytes_is_nocase(lt_http_field(&parsed->head, "upgrade"), "h2c");
+}
+
 static int response_head(struct side *s, const struct lt_head_parse *parsed)
 {
 	struct lt_parser *p = s->parser;
@@ -542,6 +552,11 @@ static int response_head(struct side *s, const struct lt_head_parse *parsed)
 		node = NULL; /* its request is still on the way; this answer is nobody's */
 	if (status < 200 && status != 101)
 		return 0;
+	if (is_to_http2(p, node, parsed)) {
+		p->state = LT_PARSER_UPGRADED;
+		p->to_http2 = true;
+		return 0;
+	}
 	s->node = node;
 	if (node) {
 		node->response_begun = true;
@@ -826,6 +841,32 @@ static int feed(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, struct l
 		}
 		in = lt_bytes_skip(in, (size_t)used);
 	}
+	p->rest = in;
+	return 0;
+}
+
+static int succeed(struct lt_parser *p, const struct lt_protocol **ret_protocol,
+		   struct lt_parser **ret, struct lt_bytes *ret_rest)
+{
+	struct node *node = p->first;
+	int r;
+
+	if (!p->to_http2)
+		return -EPROTONOSUPPORT;
+	r = lt_http2_adopt(p->conn, p->sink, &node->x, node->interest, ret);
+	if (r < 0)
+		return r;
+	*ret_protocol = &lt_http2;
+	*ret_rest = p->rest;
+	p->first = node->next;
+	p->count--;
+	if (!p->first)
+		p->last = NULL;
+	for (int i = 0; i < 2; i++) {
+		end_body(&p->sides[i]);
+		p->sides[i].node = NULL;
+	}
+	lt_free(node);
 	return 0;
 }
 
@@ -881,5 +922,6 @@ const struct lt_protocol lt_http1 = {
 	.feed = feed,
 	.gap = gap,
 	.state = state,
+	.succeed = succeed,
 	.close = close_parser,
 };

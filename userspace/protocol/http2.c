@@ -143,6 +143,35 @@ static int open_parser(const struct lt_conn *conn, const struct lt_exchange_sink
 	return 0;
 }
 
+int lt_http2_adopt(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
+		   const struct lt_exchange *x, enum lt_interest interest, struct lt_parser **ret)
+{
+	struct node *node = lt_calloc(1, sizeof(*node));
+	struct lt_parser *p = NULL;
+
+	if (!node || open_parser(conn, sink, &p) < 0) {
+		lt_free(node);
+		return -ENOMEM;
+	}
+	node->x = *x;
+	node->x.stream_id = 1;
+	node->parser = p;
+	node->interest = interest;
+	node->done[LT_SIDE_REQUEST] = node->head_seen[LT_SIDE_REQUEST] = true;
+	p->nodes = node;
+	p->count = p->last_stream = 1;
+	p->ordinal = x->ordinal + 1;
+	p->now_ns = x->last_ns;
+	p->begun = true;
+	p->wanted = interest != LT_INTEREST_NONE;
+	/* How large a table the client allows stood in a field of its request. */
+	lt_hpack_allow(p->sides[LT_SIDE_RESPONSE].hpack, UINT32_MAX);
+	if (sink->moved)
+		sink->moved(sink->arg, &node->x);
+	*ret = p;
+	return 0;
+}
+
 /* ---- exchanges ---- */
 
 static struct node *find_node(const struct lt_parser *p, uint32_t stream)

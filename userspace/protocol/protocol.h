@@ -37,9 +37,24 @@ struct lt_protocol {
 	/* @lost bytes are missing; the parser resynchronises or returns -EBADMSG. */
 	int (*gap)(struct lt_parser *p, enum lt_side side, uint64_t ts_ns, uint64_t lost);
 	enum lt_parser_state (*state)(const struct lt_parser *p);
+	/*
+	 * Asked right after the feed that ended UPGRADED: what goes on in this parser's place, and
+	 * which bytes of that feed are its first. -EPROTONOSUPPORT: nothing that we read. NULL: the
+	 * same.
+	 */
+	int (*succeed)(struct lt_parser *p, const struct lt_protocol **ret_protocol,
+		       struct lt_parser **ret, struct lt_bytes *ret_rest);
 	/* Ends open exchanges, frees, returns NULL. */
 	struct lt_parser *(*close)(struct lt_parser *p, uint64_t ts_ns, enum lt_close_reason why);
 };
 
 extern const struct lt_protocol lt_http1;
 extern const struct lt_protocol lt_http2;
+
+/*
+ * A connection that HTTP/1.1 has upgraded (RFC 7540, 3.2): the preface of both sides comes next,
+ * and stream 1 is the answer to @x, which goes on as the new parser's.
+ */
+LT_MUST_CHECK int lt_http2_adopt(const struct lt_conn *conn, const struct lt_exchange_sink *sink,
+				 const struct lt_exchange *x, enum lt_interest interest,
+				 struct lt_parser **ret);

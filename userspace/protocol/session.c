@@ -111,6 +111,14 @@ static void on_trailer(void *arg, struct lt_exchange *x, const struct lt_http_he
 		s->sink.trailer(s->sink.arg, x, trailer);
 }
 
+static void on_moved(void *arg, struct lt_exchange *x)
+{
+	struct lt_sessions *s = arg;
+
+	if (s->sink.moved)
+		s->sink.moved(s->sink.arg, x);
+}
+
 static void on_end(void *arg, struct lt_exchange *x, enum lt_end why)
 {
 	struct lt_sessions *s = arg;
@@ -135,6 +143,7 @@ int lt_sessions_new(const struct lt_exchange_sink *sink, const struct lt_verdict
 		.body_gap = on_body_gap,
 		.message = on_message,
 		.trailer = on_trailer,
+		.moved = on_moved,
 		.end = on_end,
 	};
 	*ret = s;
@@ -235,20 +244,46 @@ static enum lt_sniff find_start(struct lt_sessions *s, struct session *session, 
 	return answer;
 }
 
-static void parse(struct lt_sessions *s, struct session *session, enum lt_dir dir, uint64_t ts_ns,
-		  struct lt_bytes in)
+static int feed(struct lt_sessions *s, struct session *session, enum lt_dir dir, uint64_t ts_ns,
+		struct lt_bytes in)
 {
 	int r;
 
 	s->current = session;
 	r = session->protocol->feed(session->parser, side_of(dir), ts_ns, in);
-	if (r < 0) {
-		lt_counter_add(LT_C_PARSE_ERRORS, r == -EBADMSG);
-		ignore(s, session, ts_ns);
-	} else if (session->protocol->state(session->parser) != LT_PARSER_GOOD) {
-		ignore(s, session, ts_ns);
-	}
 	s->current = NULL;
+	return r;
+}
+
+/* Another protocol begins within @dir's bytes. */
+static int upgrade(struct lt_sessions *s, struct session *session, enum lt_dir dir, uint64_t ts_ns)
+{
+	const struct lt_protocol *old = session->protocol, *next = NULL;
+	struct lt_parser *parser = NULL;
+	struct lt_bytes rest = {0};
+	int r = -EPROTONOSUPPORT;
+
+	if (old->succeed)
+		r = old->succeed(session->parser, &next, &parser, &rest);
+	if (r < 0)
+		return r;
+	drop_parser(session, ts_ns, LT_CLOSE_FREED);
+	session->protocol = next;
+	session->parser = parser;
+	return rest.n > 0 ? feed(s, session, dir, ts_ns, rest) : 0;
+}
+
+static void parse(struct lt_sessions *s, struct session *session, enum lt_dir dir, uint64_t ts_ns,
+		  struct lt_bytes in)
+{
+	int r = feed(s, session, dir, ts_ns, in);
+
+	if (r == 0 && session->protocol->state(session->parser) == LT_PARSER_UPGRADED)
+		r = upgrade(s, session, dir, ts_ns);
+	if (r < 0)
+		lt_counter_add(LT_C_PARSE_ERRORS, r == -EBADMSG);
+	if (r < 0 || session->protocol->state(session->parser) != LT_PARSER_GOOD)
+		ignore(s, session, ts_ns);
 }
 
 /* Opens the parser, feeds it what was held back, then @in. */

@@ -130,6 +130,43 @@ static void an_answer_does_not_wait_for_ever(void **state)
 	assert_non_null(strstr(trace.text, "RESP2 200 1\n<2 ok\n"));
 }
 
+/* The answer to an upgraded request is stream 1; others follow on the same connection. */
+static void an_upgrade_to_http2_goes_on_there(void **state)
+{
+	static const char request[] =
+		"GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings"
+		"\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+	static const uint8_t answer[] =
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+		"Upgrade: h2c\r\n\r\n"
+		"\0\0\0\4\0\0\0\0\0"	 /* SETTINGS */
+		"\0\0\1\1\4\0\0\0\1\x88" /* :status 200 */
+		"\0\0\2\0\1\0\0\0\1ok";	 /* DATA, the end */
+	static const uint8_t client[] = PREFACE "\0\0\0\4\0\0\0\0\0"
+						"\0\0\7\1\5\0\0\0\3\x82\x84\x86\x41\2hh";
+	static const uint8_t second[] = "\0\0\1\1\5\0\0\0\3\x88";
+	size_t whole = sizeof(answer) - 1;
+
+	(void)state;
+	for (size_t cut = whole; cut > 0; cut -= cut > 40 ? 20 : 1) {
+		tear_down(state);
+		set_up(state);
+		W(request);
+		sink.bytes(sink.arg, user, LT_DIR_READ, ++now, lt_bytes(answer, cut));
+		if (cut < whole)
+			sink.bytes(sink.arg, user, LT_DIR_READ, ++now,
+				   lt_bytes(answer + cut, whole - cut));
+		sink.bytes(sink.arg, user, LT_DIR_WRITE, ++now,
+			   lt_bytes(client, sizeof(client) - 1));
+		sink.bytes(sink.arg, user, LT_DIR_READ, ++now,
+			   lt_bytes(second, sizeof(second) - 1));
+		assert_string_equal(trace.text,
+				    "REQ0 GET /a [h]:0 4\nRESP0 200 0\n<0 ok\nEND0 complete "
+				    "0/2\nREQ1 GET / [hh]:0 0\nRESP1 200 0\nEND1 "
+				    "complete 0/0\n");
+	}
+}
+
 static void an_exchange_of_no_interest_still_needs_its_framing(void **state)
 {
 	(void)state;
@@ -385,6 +422,7 @@ int main(void)
 		TEST(an_answer_may_be_told_of_before_its_request),
 		TEST(an_answer_that_is_older_than_the_request_is_not_its_own),
 		TEST(an_answer_does_not_wait_for_ever),
+		TEST(an_upgrade_to_http2_goes_on_there),
 		TEST(an_exchange_of_no_interest_still_needs_its_framing),
 		TEST(heads_need_heads_only_until_a_body_is_wanted),
 		TEST(a_client_of_no_interest_is_ignored),
