@@ -18,6 +18,7 @@ BOUNDS = {
     "probe_ratio_ignore": (1.15, False),
     "decode_sse_mb_per_s": (400, True),
     "decode_json_mb_per_s": (400, True),
+    "decode_http2_ratio": (0.6, True),
     "agent_rss_mb": (40, False),
     "agent_rss_mb_streaming": (40, False),
     "streaming_calls_lost": (0, False),
@@ -88,12 +89,14 @@ def main():
     else:
         print("SKIPPED: probes and agent (root is needed)")
     (BUILD / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
+    missed = []
     for name, value in figures.items():
         bound, more = BOUNDS.get(name, (None, None))
         verdict = "" if bound is None else "ok" if (value >= bound) == more or value == bound else "MISSED"
         limit = "" if bound is None else f"{'at least' if more else 'at most'} {bound:g}"
         print(f"{name:32} {value:10.2f}  {limit:14} {verdict}")
-    return 0
+        missed += [name] if verdict == "MISSED" else []
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

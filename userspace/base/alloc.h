@@ -29,3 +29,5 @@ static inline void lt_freep(void *variable)
 void lt_alloc_fail_at(unsigned long n);
 /* Test hook: allocations made since the process began. */
 unsigned long lt_alloc_count(void);
+/* Bytes that were taken here and not given back. */
+unsigned long lt_alloc_live(void);

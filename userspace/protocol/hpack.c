@@ -10,14 +10,21 @@
 #include "userspace/base/digest.h"
 #include "userspace/base/parse.h"
 
-enum { TABLE_BYTES = 4096, TABLE_BYTES_MAX = 65536 };
+enum { TABLE_BYTES = 4096, TABLE_BYTES_MAX = 65536, CHUNK_BYTES = 4096 };
+
+/* Memory of the head at hand; there is none between heads. */
+struct chunk {
+	struct chunk *next;
+	size_t n, size;
+	uint8_t bytes[];
+};
 
 struct lt_hpack {
 	nghttp2_hd_inflater *inflater;
 	uint32_t allowed;
-	struct lt_http_field fields[LT_HEAD_FIELDS_MAX];
-	size_t text_n;
-	uint8_t text[LT_HEAD_BYTES_MAX];
+	struct lt_http_field *fields; /* LT_HEAD_FIELDS_MAX of them */
+	struct chunk *chunks;	      /* newest first */
+	size_t text_n;		      /* in all of them */
 };
 
 /* The table holds keys and queries for as long as the connection lives; nothing of it stays in
@@ -99,19 +106,50 @@ void lt_hpack_allow(struct lt_hpack *h, uint32_t table_bytes)
 
 void lt_hpack_wipe(struct lt_hpack *h)
 {
-	lt_wipe(h->text, h->text_n);
+	while (h->chunks) {
+		struct chunk *next = h->chunks->next;
+
+		lt_wipe(h->chunks->bytes, h->chunks->n);
+		lt_free(h->chunks);
+		h->chunks = next;
+	}
+	lt_free(h->fields);
+	h->fields = NULL;
 	h->text_n = 0;
+}
+
+/* Room for @n bytes that stay where they are until the head is wiped. NULL: no memory, or more than
+ * a head may have. */
+static uint8_t *room(struct lt_hpack *h, size_t n)
+{
+	struct chunk *c = h->chunks;
+	size_t size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
+
+	if (n > LT_HEAD_BYTES_MAX - h->text_n)
+		return NULL;
+	if (!c || n > c->size - c->n) {
+		c = lt_calloc(1, sizeof(*c) + size);
+		if (!c)
+			return NULL;
+		c->size = size;
+		c->next = h->chunks;
+		h->chunks = c;
+	}
+	c->n += n;
+	h->text_n += n;
+	return c->bytes + c->n - n;
 }
 
 /* A copy in the arena: what the inflater shows lives until its next field only. */
 static bool keep(struct lt_hpack *h, const uint8_t *p, size_t n, struct lt_bytes *ret)
 {
-	if (n > sizeof(h->text) - h->text_n)
+	uint8_t *to = room(h, n);
+
+	if (!to)
 		return false;
-	*ret = lt_bytes(h->text + h->text_n, n);
+	*ret = lt_bytes(to, n);
 	if (n > 0)
-		memcpy(h->text + h->text_n, p, n);
-	h->text_n += n;
+		memcpy(to, p, n);
 	return true;
 }
 
@@ -301,14 +339,17 @@ static int inflate_part(struct lt_hpack *h, struct lt_bytes block, struct lt_htt
 	return whole ? 0 : -EBADMSG;
 }
 
-static void begin(struct lt_hpack *h, enum lt_side side, struct lt_http_head *ret,
-		  size_t *ret_skipped)
+static int begin(struct lt_hpack *h, enum lt_side side, struct lt_http_head *ret,
+		 size_t *ret_skipped)
 {
 	lt_hpack_wipe(h);
-	*ret = (struct lt_http_head){.side = side, .fields = h->fields};
+	*ret = (struct lt_http_head){.side = side};
 	*ret_skipped = 0;
 	if (!h->inflater)
 		restart(h);
+	h->fields = lt_calloc(LT_HEAD_FIELDS_MAX, sizeof(*h->fields));
+	ret->fields = h->fields;
+	return h->inflater && h->fields ? 0 : -ENOMEM;
 }
 
 static void set_host(struct lt_http_head *ret)
@@ -320,10 +361,9 @@ static void set_host(struct lt_http_head *ret)
 int lt_hpack_decode(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
 		    struct lt_http_head *ret, size_t *ret_skipped)
 {
-	int r = -EBADMSG;
+	int r = begin(h, side, ret, ret_skipped);
 
-	begin(h, side, ret, ret_skipped);
-	if (h->inflater)
+	if (r == 0)
 		r = inflate_block(h, block, ret, ret_skipped);
 	if (r < 0)
 		restart(h);
@@ -334,10 +374,9 @@ int lt_hpack_decode(struct lt_hpack *h, struct lt_bytes block, enum lt_side side
 int lt_hpack_decode_part(struct lt_hpack *h, struct lt_bytes block, enum lt_side side,
 			 struct lt_http_head *ret, size_t *ret_skipped)
 {
-	int r = -EBADMSG;
+	int r = begin(h, side, ret, ret_skipped);
 
-	begin(h, side, ret, ret_skipped);
-	if (h->inflater)
+	if (r == 0)
 		r = inflate_part(h, block, ret, ret_skipped);
 	set_host(ret);
 	return r;
