@@ -33,7 +33,10 @@ static void usage(FILE *out)
 
 int lt_cmd_version(int argc, char **argv)
 {
-	(void)argv;
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		printf("Usage: ledgertap version\n\nPrints the version.\n");
+		return LT_EXIT_OK;
+	}
 	if (argc > 1) {
 		fprintf(stderr, "ledgertap version: takes no arguments\n");
 		return LT_EXIT_USAGE;
