@@ -36,7 +36,8 @@ static __always_inline void guard_leave(void)
  * stale. */
 enum { NESTED_STACK_MAX = 256 << 10 };
 
-static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir)
+static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir,
+				       __u32 library)
 {
 	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = dir};
 	struct call call = {
@@ -48,7 +49,7 @@ static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 don
 		 * was asked first has to look so. */
 		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
 		.dir = dir,
-		.library = LT_LIBRARY_OPENSSL,
+		.library = library,
 	};
 	struct call *outer;
 

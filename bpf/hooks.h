@@ -18,3 +18,8 @@ enum lt_hook {
 	LT_HOOK_SET_RBIO, /* f(ctx, bio) */
 	LT_HOOK_COUNT,
 };
+
+/* What travels as a probe's cookie: whose function it is, and what it does. */
+#define LT_COOKIE(library, hook)  ((__u64)(library) << 16 | (hook))
+#define LT_COOKIE_HOOK(cookie)	  ((__u32)((cookie)&0xffff))
+#define LT_COOKIE_LIBRARY(cookie) ((__u32)((cookie) >> 16))

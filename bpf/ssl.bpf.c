@@ -308,7 +308,7 @@ static __always_inline __s32 bio_fd(__u64 bio)
 	return fd;
 }
 
-static __always_inline void enter_data(struct pt_regs *ctx, __u64 hook)
+static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 library)
 {
 	__u64 ssl = untag(PT_REGS_PARM1(ctx));
 	__u64 buf = untag(PT_REGS_PARM2(ctx));
@@ -326,10 +326,10 @@ static __always_inline void enter_data(struct pt_regs *ctx, __u64 hook)
 		done = untag(fourth);
 	else if (hook == LT_HOOK_WRITE_EX2)
 		done = untag(fifth);
-	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir);
+	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, library);
 }
 
-static __always_inline void enter_other(struct pt_regs *ctx, __u64 hook)
+static __always_inline void enter_other(struct pt_regs *ctx, __u32 hook)
 {
 	__u64 ssl = untag(PT_REGS_PARM1(ctx));
 
@@ -351,11 +351,13 @@ static __always_inline void enter_other(struct pt_regs *ctx, __u64 hook)
 		set_fd(ssl, bio_fd(untag(PT_REGS_PARM2(ctx))));
 }
 
-static __always_inline int enter(struct pt_regs *ctx, __u64 hook)
+static __always_inline int enter(struct pt_regs *ctx, __u64 cookie)
 {
+	__u32 hook = LT_COOKIE_HOOK(cookie);
+
 	guard_enter();
 	if (hook <= LT_HOOK_WRITE_EX2)
-		enter_data(ctx, hook);
+		enter_data(ctx, hook, LT_COOKIE_LIBRARY(cookie));
 	else
 		enter_other(ctx, hook);
 	guard_leave();
@@ -373,7 +375,7 @@ int lt_ssl_enter(struct pt_regs *ctx)
 	SEC("uprobe")                                                                              \
 	int lt_ssl_enter_##name(struct pt_regs *ctx)                                               \
 	{                                                                                          \
-		return enter(ctx, hook);                                                           \
+		return enter(ctx, LT_COOKIE(LT_LIBRARY_OPENSSL, hook));                            \
 	}
 
 ENTER(read, LT_HOOK_READ)

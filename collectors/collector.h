@@ -18,7 +18,7 @@ static inline bool lt_hook_returns(enum lt_hook hook)
 	return hook <= LT_HOOK_WRITE_EX2;
 }
 
-enum { LT_PROBES_MAX = 24 };
+enum { LT_PROBES_MAX = 96 };
 
 struct lt_probe {
 	enum lt_hook hook;

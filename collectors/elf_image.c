@@ -12,6 +12,7 @@
 #include <libelf.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "userspace/base/alloc.h"
 
@@ -19,6 +20,7 @@ enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
 
 struct lt_elf_image {
 	Elf *elf;
+	int fd; /* the caller's */
 };
 
 /* Symbols are found through the section headers, which stand at the end: a file cut short has lost
@@ -48,6 +50,7 @@ int lt_elf_open(int fd, struct lt_elf_image **ret)
 		return -ENOEXEC;
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -EBADMSG;
+	image->fd = fd;
 	image->elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!image->elf || elf_kind(image->elf) != ELF_K_ELF || !is_whole(image->elf, fd))
 		return -EBADMSG;
@@ -83,6 +86,89 @@ static uint64_t file_offset(Elf *elf, uint64_t address)
 			return address - segment.p_vaddr + segment.p_offset;
 	}
 	return 0;
+}
+
+uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address)
+{
+	return file_offset(image->elf, address);
+}
+
+size_t lt_elf_segments(const struct lt_elf_image *image,
+		       struct lt_elf_segment ret[LT_ELF_SEGMENTS_MAX])
+{
+	size_t count, found = 0;
+
+	if (elf_getphdrnum(image->elf, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count && i < 256 && found < LT_ELF_SEGMENTS_MAX; i++) {
+		GElf_Phdr segment;
+
+		if (!gelf_getphdr(image->elf, (int)i, &segment) || segment.p_type != PT_LOAD)
+			continue;
+		ret[found++] = (struct lt_elf_segment){
+			.address = segment.p_vaddr,
+			.offset = segment.p_offset,
+			.size = segment.p_filesz,
+			.executable = segment.p_flags & PF_X,
+			.writable = segment.p_flags & PF_W,
+		};
+	}
+	return found;
+}
+
+int lt_elf_section(const struct lt_elf_image *image, const char *name, struct lt_elf_segment *ret)
+{
+	Elf_Scn *section = NULL;
+	size_t index;
+
+	if (elf_getshdrstrndx(image->elf, &index) < 0)
+		return -ENOENT;
+	while ((section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+		const char *its;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+			continue;
+		its = elf_strptr(image->elf, index, header.sh_name);
+		if (!its || strcmp(its, name) != 0)
+			continue;
+		*ret = (struct lt_elf_segment){
+			.address = header.sh_addr,
+			.offset = header.sh_offset,
+			.size = header.sh_size,
+			.executable = header.sh_flags & SHF_EXECINSTR,
+			.writable = header.sh_flags & SHF_WRITE,
+		};
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static GElf_Ehdr file_header(const struct lt_elf_image *image)
+{
+	GElf_Ehdr header;
+
+	return gelf_getehdr(image->elf, &header) ? header : (GElf_Ehdr){.e_machine = EM_NONE};
+}
+
+unsigned lt_elf_machine(const struct lt_elf_image *image)
+{
+	return file_header(image).e_machine;
+}
+
+unsigned lt_elf_type(const struct lt_elf_image *image)
+{
+	return file_header(image).e_type;
+}
+
+ssize_t lt_elf_read(const struct lt_elf_image *image, uint64_t offset, void *to, size_t n)
+{
+	ssize_t got;
+
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	got = pread(image->fd, to, n, (off_t)offset);
+	return got < 0 ? -errno : got;
 }
 
 static int search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *prefix,

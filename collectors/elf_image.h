@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "userspace/base/cleanup.h"
 
@@ -25,6 +26,28 @@ LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
  */
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);
+
+/* What is loaded, and from where in the file. */
+struct lt_elf_segment {
+	uint64_t address, offset, size; /* size in the file */
+	bool executable, writable;
+};
+
+enum { LT_ELF_SEGMENTS_MAX = 32 };
+/* The loaded segments in the file's order; returns how many. */
+size_t lt_elf_segments(const struct lt_elf_image *image,
+		       struct lt_elf_segment ret[LT_ELF_SEGMENTS_MAX]);
+/* A section by its name; -ENOENT: there is none (a stripped file may have no sections at all). */
+LT_MUST_CHECK int lt_elf_section(const struct lt_elf_image *image, const char *name,
+				 struct lt_elf_segment *ret);
+/* EM_X86_64, EM_AARCH64 ... (elf.h), and ET_EXEC or ET_DYN. */
+unsigned lt_elf_machine(const struct lt_elf_image *image);
+unsigned lt_elf_type(const struct lt_elf_image *image);
+/* Bytes of the file from @offset on; returns how many were there, or -errno. Large files are walked
+ * in windows: nothing keeps them in memory. */
+ssize_t lt_elf_read(const struct lt_elf_image *image, uint64_t offset, void *to, size_t n);
+/* File offset of an address in an executable segment, 0: in none. */
+uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address);
 
 /* Whether @text stands in the image's constants or in its table of Go functions. */
 bool lt_elf_mentions(const struct lt_elf_image *image, const char *text);

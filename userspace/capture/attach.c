@@ -15,12 +15,14 @@
 #include "userspace/capture/internal.h"
 #include "userspace/capture/uprobe_perf.h"
 
+enum { LINKS_MAX = 4 };
+
 struct lt_attachment {
 	struct lt_capture *capture;
-	struct lt_attachment *next;			 /* in capture->ended */
-	int multi[2];					 /* entry and return link, -1: none */
-	struct lt_uprobe_perf probes[2 * LT_PROBES_MAX]; /* perf events */
+	struct lt_attachment *next; /* in capture->ended */
+	int multi[LINKS_MAX];	    /* one for each program that the plan needs, -1: none */
 	size_t count;
+	struct lt_uprobe_perf probes[]; /* perf events */
 };
 
 LT_DEFINE_FREEP(lt_attachment_free, struct lt_attachment)
@@ -70,8 +72,8 @@ struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 	if (!a)
 		return NULL;
 	c = a->capture;
-	lt_closep(&a->multi[0]);
-	lt_closep(&a->multi[1]);
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		lt_closep(&a->multi[i]);
 	detach_perf(a);
 	if (a->count == 0 || !atomic_load(&c->ending)) {
 		lt_free(a);
@@ -154,49 +156,84 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_hoo
 	return c->way == LT_ATTACH_PLAIN ? plain[hook] : c->skeleton->progs.lt_ssl_enter;
 }
 
-static struct bpf_program *return_program(const struct lt_capture *c)
+/* NULL: its entry is all that matters. */
+static struct bpf_program *return_program(const struct lt_capture *c, enum lt_hook hook)
 {
+	if (!lt_hook_returns(hook))
+		return NULL;
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_leave;
 	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
 }
 
-static int attach_multi(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
-			struct lt_attachment *a)
+/* One link: all of the plan's functions whose program is @program. */
+static int link_program(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
+			const struct bpf_program *program, bool returning, int *ret_link)
 {
 	uint64_t offsets[LT_PROBES_MAX], cookies[LT_PROBES_MAX];
 	size_t count = 0;
 
-	/* The return link first: a call that enters in between has no entry and is left out, not
-	 * half seen. */
 	for (unsigned i = 0; i < plan->count; i++) {
-		if (!lt_hook_returns(plan->probes[i].hook))
+		const struct lt_probe *probe = &plan->probes[i];
+		const struct bpf_program *its = returning ? return_program(c, probe->hook)
+							  : entry_program(c, probe->hook);
+
+		if (its != program)
 			continue;
-		offsets[count] = plan->probes[i].offset;
-		cookies[count++] = plan->probes[i].hook;
+		offsets[count] = probe->offset;
+		cookies[count++] = LT_COOKIE(plan->library, probe->hook);
 	}
-	a->multi[1] = lt_uprobe_multi_link(bpf_program__fd(return_program(c)), path, offsets,
-					   cookies, count, true);
-	if (a->multi[1] < 0)
-		return a->multi[1];
-	for (count = 0; count < plan->count; count++) {
-		offsets[count] = plan->probes[count].offset;
-		cookies[count] = plan->probes[count].hook;
+	*ret_link = lt_uprobe_multi_link(bpf_program__fd(program), path, offsets, cookies, count,
+					 returning);
+	return *ret_link < 0 ? *ret_link : 0;
+}
+
+/* Links for every program that serves the entries, or the returns, of the plan's functions. */
+static int link_all(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
+		    bool returning, struct lt_attachment *a, size_t *links)
+{
+	const struct bpf_program *done[LINKS_MAX];
+	size_t count = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < plan->count && r == 0; i++) {
+		enum lt_hook hook = plan->probes[i].hook;
+		const struct bpf_program *program = returning ? return_program(c, hook)
+							      : entry_program(c, hook);
+		size_t seen = 0;
+
+		while (seen < count && done[seen] != program)
+			seen++;
+		if (!program || seen < count)
+			continue;
+		if (*links == LINKS_MAX)
+			return -E2BIG;
+		done[count++] = program;
+		r = link_program(c, path, plan, program, returning, &a->multi[(*links)++]);
 	}
-	a->multi[0] = lt_uprobe_multi_link(bpf_program__fd(entry_program(c, LT_HOOK_READ)), path,
-					   offsets, cookies, count, false);
-	return a->multi[0] < 0 ? a->multi[0] : 0;
+	return r;
+}
+
+static int attach_multi(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
+			struct lt_attachment *a)
+{
+	size_t links = 0;
+	/* The return links first: a call that enters in between has no entry and is left out, not
+	 * half seen. */
+	int r = link_all(c, path, plan, true, a, &links);
+
+	return r < 0 ? r : link_all(c, path, plan, false, a, &links);
 }
 
 static int attach_one(struct lt_attachment *a, struct bpf_program *program, const char *path,
-		      const struct lt_probe *probe, bool returning)
+		      enum lt_library library, const struct lt_probe *probe, bool returning)
 {
 	const struct lt_capture *c = a->capture;
+	uint64_t cookie = c->way == LT_ATTACH_PLAIN ? 0 : LT_COOKIE(library, probe->hook);
 	int r;
 
-	r = lt_uprobe_perf_open(bpf_program__fd(program), path, probe->offset,
-				c->way == LT_ATTACH_PLAIN ? 0 : probe->hook, returning, c->linked,
-				&a->probes[a->count]);
+	r = lt_uprobe_perf_open(bpf_program__fd(program), path, probe->offset, cookie, returning,
+				c->linked, &a->probes[a->count]);
 	if (r == 0)
 		a->count++;
 	return r;
@@ -210,10 +247,12 @@ static int attach_perf(struct lt_capture *c, const char *path, const struct lt_p
 	for (unsigned i = 0; i < plan->count && r == 0; i++) {
 		const struct lt_probe *probe = &plan->probes[i];
 
-		if (lt_hook_returns(probe->hook))
-			r = attach_one(a, return_program(c), path, probe, true);
+		if (return_program(c, probe->hook))
+			r = attach_one(a, return_program(c, probe->hook), path, plan->library,
+				       probe, true);
 		if (r == 0 && entry_program(c, probe->hook))
-			r = attach_one(a, entry_program(c, probe->hook), path, probe, false);
+			r = attach_one(a, entry_program(c, probe->hook), path, plan->library, probe,
+				       false);
 	}
 	return r;
 }
@@ -222,15 +261,14 @@ int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *
 		      struct lt_attachment **ret)
 {
 	lt_defer(lt_attachment_freep)
-	struct lt_attachment *a = lt_calloc(1, sizeof(*a));
+	struct lt_attachment *a = lt_calloc(1, sizeof(*a) + 2 * plan->count * sizeof(a->probes[0]));
 	char path[32];
 	int r;
 
 	if (!a)
 		return -ENOMEM;
 	a->capture = c;
-	a->multi[0] = -1;
-	a->multi[1] = -1;
+	memset(a->multi, 0xff, sizeof(a->multi));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (c->way == LT_ATTACH_MULTI)
 		r = attach_multi(c, path, plan, a);

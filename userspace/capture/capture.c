@@ -56,8 +56,6 @@ static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_eve
 	struct lt_chunk chunk = {
 		.conn = &e->conn,
 		.library = e->library,
-		.source = e->library == LT_LIBRARY_BORINGSSL ? LT_SOURCE_BORINGSSL
-							     : LT_SOURCE_OPENSSL,
 		.dir = e->dir == LT_DIR_READ ? LT_DIR_READ : LT_DIR_WRITE,
 		.ts_ns = e->conn.head.ts_ns,
 		.position = e->position,

@@ -13,8 +13,6 @@ struct lt_conn_key {
 };
 
 /* Where a record's bytes were captured; the name of it in records. */
-enum lt_source { LT_SOURCE_OPENSSL, LT_SOURCE_BORINGSSL, LT_SOURCE_REPLAY };
-
 /* Facts of a connection, as the kernel stamped them. Owned by the stream table, borrowed by all
  * after it. */
 struct lt_conn {
@@ -24,7 +22,6 @@ struct lt_conn {
 	uint32_t uid;
 	uint32_t slot; /* of the verdict */
 	enum lt_library library;
-	enum lt_source source;
 	char server_name[LT_NAME_SIZE]; /* SNI, "" when not seen */
 	uint16_t peer_family;		/* 0 when not seen */
 	uint16_t peer_port;
@@ -36,7 +33,6 @@ struct lt_conn {
 struct lt_chunk {
 	const struct lt_event_conn *conn; /* key and process facts */
 	enum lt_library library;
-	enum lt_source source;
 	enum lt_dir dir;
 	uint64_t ts_ns; /* boot time */
 	uint64_t position;

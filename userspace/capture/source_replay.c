@@ -410,7 +410,6 @@ static void send_all(struct replay *r, struct lt_event_conn *conn, enum lt_dir d
 		struct lt_chunk chunk = {
 			.conn = conn,
 			.library = LT_LIBRARY_REPLAY,
-			.source = LT_SOURCE_REPLAY,
 			.dir = dir,
 			.position = *sent,
 		};

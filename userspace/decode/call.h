@@ -39,7 +39,6 @@ struct lt_call {
 	uint64_t cgroup_id;
 	uint32_t uid;
 	enum lt_library library;
-	enum lt_source source;
 	uint64_t socket_cookie;
 	uint64_t stream_id;
 	uint64_t ordinal; /* of the exchange on its connection: pipelined requests share a first

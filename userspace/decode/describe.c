@@ -50,7 +50,6 @@ static void copy_conn(struct lt_call *c, const struct lt_exchange *x)
 	c->cgroup_id = conn->cgroup_id;
 	c->uid = conn->uid;
 	c->library = conn->library;
-	c->source = conn->source;
 	c->stream_id = x->stream_id;
 	c->ordinal = x->ordinal;
 	c->first_byte_ns = x->first_byte_ns;

@@ -62,8 +62,8 @@
 	LT_F(INT, "first_byte_boot_ns", call.first_byte_ns, , )                                    \
 	LT_F(SOME, "first_response_boot_ns", call.first_response_ns, , )                           \
 	LT_F(INT, "end_boot_ns", call.end_ns, , )                                                  \
-	LT_F(ENUM, "tls_library", call.library, lt_library_name, LT_LIBRARY_REPLAY)                \
-	LT_F(ENUM, "capture_source", call.source, lt_source_name, LT_SOURCE_REPLAY)                \
+	LT_F(ENUM, "tls_library", call.library, lt_library_name, LT_LIBRARY_COUNT - 1)             \
+	LT_F(ENUM, "capture_source", call.library, lt_library_name, LT_LIBRARY_COUNT - 1)          \
 	LT_F(TEXT, "source_file", source_file, , )                                                 \
 	/* the exchange */                                                                         \
 	LT_F(TEXT, "host", call.host, , )                                                          \

@@ -35,24 +35,13 @@ const char *lt_hop_name(enum lt_hop h)
 	return (size_t)h < LT_COUNT(name) ? name[h] : "unknown";
 }
 
-const char *lt_source_name(enum lt_source s)
-{
-	static const char *const name[] = {
-		[LT_SOURCE_OPENSSL] = "openssl",
-		[LT_SOURCE_BORINGSSL] = "boringssl",
-		[LT_SOURCE_REPLAY] = "replay",
-	};
-
-	return (size_t)s < LT_COUNT(name) ? name[s] : "unknown";
-}
-
 const char *lt_library_name(enum lt_library l)
 {
-	static const char *const name[] = {
-		[LT_LIBRARY_UNKNOWN] = "unknown",
-		[LT_LIBRARY_OPENSSL] = "openssl",
-		[LT_LIBRARY_BORINGSSL] = "boringssl",
-		[LT_LIBRARY_REPLAY] = "replay",
+	static const char *const name[LT_LIBRARY_COUNT] = {
+		[LT_LIBRARY_UNKNOWN] = "unknown",     [LT_LIBRARY_OPENSSL] = "openssl",
+		[LT_LIBRARY_BORINGSSL] = "boringssl", [LT_LIBRARY_REPLAY] = "replay",
+		[LT_LIBRARY_GNUTLS] = "gnutls",	      [LT_LIBRARY_NSS] = "nss",
+		[LT_LIBRARY_GO_TLS] = "go_tls",	      [LT_LIBRARY_RUSTLS] = "rustls",
 	};
 
 	return (size_t)l < LT_COUNT(name) ? name[l] : "unknown";

@@ -63,9 +63,7 @@ bool lt_record_has_amount(const struct lt_record *record);
 const char *lt_coverage_name(enum lt_coverage c);
 /* "single" | "origin" | "transit" | "terminal" */
 const char *lt_hop_name(enum lt_hop h);
-/* "openssl" | "boringssl" | "replay" */
-const char *lt_source_name(enum lt_source s);
-/* "unknown" | "openssl" | "boringssl" | "replay" */
+/* "unknown" | "openssl" | "boringssl" | "gnutls" | "nss" | "go_tls" | "rustls" | "replay" */
 const char *lt_library_name(enum lt_library l);
 
 /*

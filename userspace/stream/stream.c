@@ -450,7 +450,6 @@ int lt_stream_data(struct lt_stream *s, const struct lt_chunk *c)
 	if (!e)
 		return -ENOMEM;
 	e->conn.library = c->library;
-	e->conn.source = c->source;
 	d = &e->dir[c->dir];
 	final = c->lost > d->lost && c->position > d->expected &&
 		c->lost - d->lost >= c->position - d->expected;

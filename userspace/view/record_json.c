@@ -241,11 +241,11 @@ static void put_inferred(struct lt_json_writer *w, unsigned inferred)
 
 static void put_capture(struct lt_json_writer *w, const struct lt_record *r)
 {
-	bool replay = r->call.source == LT_SOURCE_REPLAY;
+	bool replay = r->call.library == LT_LIBRARY_REPLAY;
 
 	put_number(w, "lost_bytes", r->call.lost_bytes);
 	put_text(w, "tls_library", replay ? NULL : lt_library_name(r->call.library));
-	put_text(w, "capture_source", lt_source_name(r->call.source));
+	put_text(w, "capture_source", lt_library_name(r->call.library));
 	put_inferred(w, r->call.inferred);
 	put_text(w, "coverage_class", lt_coverage_name(r->coverage));
 	if (r->source_file[0])
