@@ -443,7 +443,7 @@ static int write_frame(const struct lt_json_value *message, enum lt_dir dir, str
 	double opcode = 1;
 	size_t n = 2;
 
-	if (lt_json_number(lt_json_get(message, "opcode"), &opcode) && (unsigned)opcode == 2) {
+	if (lt_json_number(lt_json_get(message, "opcode"), &opcode) && opcode == 2) {
 		int r = decode(data, &raw);
 
 		if (r < 0)

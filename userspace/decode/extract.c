@@ -92,6 +92,9 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 		lt_copy_word(c->service_tier, sizeof(c->service_tier), text);
 		c->tier = parse_tier(text);
 		break;
+	case LT_F_SPEED:
+		lt_copy_word(w->speed, sizeof(w->speed), text);
+		break;
 	case LT_F_ERROR_TYPE:
 		lt_copy_word(c->error_type, sizeof(c->error_type), text);
 		break;

@@ -182,6 +182,8 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 	c->streaming |= w->body == LT_BODY_GRPC && w->documents > 1;
 	if (w->api->tier[0])
 		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->api->tier));
+	if (w->speed[0] && strcmp(w->speed, "standard") != 0)
+		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->speed));
 	c->ordinal = x->ordinal | (uint64_t)w->emitted << 32;
 	settle_counts(w);
 	settle_usage(w);

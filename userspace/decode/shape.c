@@ -14,8 +14,8 @@ static const char *const meter_names[] = {
 };
 
 static const char *const field_names[] = {
-	"model", "id",	      "finish_reason", "service_tier", "error_type",
-	"user",	 "operation", "stream",	       "blocked",
+	"model",      "id",   "finish_reason", "service_tier", "speed",
+	"error_type", "user", "operation",     "stream",       "blocked",
 };
 
 static const char *const keep_names[] = {"last", "first", "sum", "max"};
@@ -173,7 +173,7 @@ static int fields(const struct compile *c, struct lt_rules *rules, const struct 
 		if (found < 0)
 			return wrong(c, item,
 				     "unknown field: model, id, finish_reason, service_tier, "
-				     "error_type, user, operation, stream or blocked");
+				     "speed, error_type, user, operation, stream or blocked");
 		rule.target = (uint8_t)found;
 		r = value_rule(c, rules, item, &rule);
 		if (r < 0)

@@ -51,6 +51,7 @@ enum lt_field {
 	LT_F_ID,
 	LT_F_FINISH_REASON,
 	LT_F_SERVICE_TIER,
+	LT_F_SPEED, /* a way to run the model: other than standard, it takes the tier's place */
 	LT_F_ERROR_TYPE,
 	LT_F_USER,
 	LT_F_OPERATION,

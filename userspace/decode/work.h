@@ -113,6 +113,7 @@ struct lt_work {
 	unsigned start_n;
 	uint32_t type; /* bit of the payload's type */
 	uint32_t types_seen;
+	char speed[LT_WORD_SIZE];    /* as the answer says it ran */
 	bool done;		     /* the stream's last payload was seen */
 	uint8_t rank[2][LT_F_COUNT]; /* of the path that filled a field, by side */
 	struct lt_count meter[LT_M_COUNT];
