@@ -22,10 +22,26 @@ void lt_copy_word(char *to, size_t size, struct lt_bytes text)
 static bool is_word(struct lt_bytes text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if (!isalnum(text.p[i]) && !memchr("_-.:/", text.p[i], 5))
+		if (!isalnum(text.p[i]) && !memchr("_-.:/#", text.p[i], 6))
 			return false;
 	}
 	return text.n < sizeof(((struct lt_call *)NULL)->error_type);
+}
+
+/*
+ * AWS writes an error's name between its namespace and its schema's address, each of which may be
+ * missing:
+ * https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
+ */
+static struct lt_bytes error_name(struct lt_bytes text)
+{
+	const uint8_t *end = text.n ? memmem(text.p, text.n, ":http", 5) : NULL;
+	const uint8_t *mark;
+
+	if (end)
+		text.n = (size_t)(end - text.p);
+	mark = text.n ? memchr(text.p, '#', text.n) : NULL;
+	return mark ? lt_bytes_skip(text, (size_t)(mark - text.p) + 1) : text;
 }
 
 static enum lt_tier parse_tier(struct lt_bytes text)
@@ -96,7 +112,7 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 		lt_copy_word(w->speed, sizeof(w->speed), text);
 		break;
 	case LT_F_ERROR_TYPE:
-		lt_copy_word(c->error_type, sizeof(c->error_type), text);
+		lt_copy_word(c->error_type, sizeof(c->error_type), error_name(text));
 		break;
 	case LT_F_USER:
 		c->end_user_fp = lt_fingerprint(w->decoder->opts.fingerprint_key, text);
