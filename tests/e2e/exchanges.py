@@ -6,6 +6,7 @@ As a program it writes them in the corpus' own schema, for tools that read that:
     exchanges.py export OUT_DIR        OUT_DIR/<provider>/<id>.json
 """
 import base64
+import functools
 import json
 import pathlib
 import sys
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import event_stream  # noqa: E402
+import grpc_messages  # noqa: E402
 
 FOLDER = HERE.parent / "exchanges"
 CORPUS = HERE.parents[2] / "shared" / "corpus"  # recordings of real clients, where the project has them beside it
@@ -45,6 +47,7 @@ class Exchange:
         self.host, self.path = split.hostname, split.path
         self.encoded = raw["response"].get("content_encoding_present")
         self.messages = raw["response"].get("ws_messages")
+        self.trailers = raw["response"].get("trailers", [])
 
     @property
     def records(self):
@@ -69,18 +72,37 @@ class Exchange:
         if "chunks" in response:
             framed = event_stream.message if event_stream.is_event_stream(response["headers"]) else sse
             return [(chunk["delay_ms"] / 1000, framed(chunk)) for chunk in self.stamped(response["chunks"], number)]
+        if self.grpc_messages:
+            return [(0, grpc_messages.framed(packed, self.stamped_bytes(data, number)))
+                    for packed, data in self.grpc_messages]
         if response.get("body_b64"):
-            return [(0, base64.b64decode(response["body_b64"]))]
-        return [(0, compact(response["body"]) if response.get("body") is not None else b"")]
+            return [(0, self.stamped_bytes(base64.b64decode(response["body_b64"]), number))]
+        body = self.stamped(response.get("body"), number)
+        return [(0, compact(body) if body is not None else b"")]
+
+    @functools.cached_property
+    def grpc_messages(self):
+        """[(packed, bytes)] of the answer, [] when it is not gRPC."""
+        response = self.raw["response"]
+        if not response.get("body_b64") or not grpc_messages.is_grpc(response["headers"]):
+            return []
+        return grpc_messages.messages(base64.b64decode(response["body_b64"]))
 
     def response_body(self):
         return b"".join(part for _, part in self.response_parts())
 
+    @functools.cached_property
+    def said(self):
+        """All that the answer says, as text in which an id can be looked for."""
+        response = self.raw["response"]
+        plain = b"".join(data for _, data in self.grpc_messages) or base64.b64decode(response.get("body_b64") or "")
+        return json.dumps({key: value for key, value in response.items() if key != "body_b64"}) + plain.decode("latin-1")
+
     def ids(self):
         """Strings that are unique per call at a real provider; the upstream makes them so. Not inside a recorded
-        body that is still compressed."""
+        body that is still compressed; and not the id of an object that the client asks for by its path."""
         found = [record.get(key) for record in self.records for key in ("response_id", "request_id")]
-        return [] if self.encoded else list(dict.fromkeys(i for i in found if i))
+        return [] if self.encoded else list(dict.fromkeys(i for i in found if i and i in self.said))
 
     def stamped(self, value, number):
         """A JSON value in which the ids are those of call number: before it is framed, summed up or encoded."""
@@ -90,6 +112,12 @@ class Exchange:
         for ident in self.ids():
             text = text.replace(ident, numbered(ident, number))
         return json.loads(text)
+
+    def stamped_bytes(self, data, number):
+        """The same for bytes that are no JSON; the ids keep their length."""
+        for ident in self.ids() if number is not None else []:
+            data = data.replace(ident.encode(), numbered(ident, number).encode())
+        return data
 
 
 def numbered(ident, number):

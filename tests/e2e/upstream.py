@@ -15,6 +15,7 @@ The same header can carry options: `x-lt-exchange: ID; encoding=br; split=7`
     pad=N                           N blanks in front of a JSON body, to make it long
     cut=N                           close the connection after N parts of the body
     repeat=N                        send the middle parts of a stream N times, to make it long
+    grpc-status=N                   end a gRPC call with this status behind its messages (HTTP/2)
 
 A socket knows options of its own: see upstream_websocket.py.
 
@@ -262,9 +263,6 @@ class Upstream:
             parts[0] = (parts[0][0], b"{" + b" " * int(options["pad"]) + parts[0][1][1:])
         if "delay" in options:
             parts = [(float(options["delay"]) / 1000, data) for _, data in parts]
-        for text in exchange.ids():
-            old, new = text.encode(), numbered(text, number).encode()
-            parts = [(delay, data.replace(old, new)) for delay, data in parts]
         encoder = ENCODERS[options.get("encoding", "")]()
         parts = [(delay, encoder.part(data)) for delay, data in parts] + [(0, encoder.end())]
         return split(parts, options.get("split"))

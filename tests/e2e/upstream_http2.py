@@ -22,25 +22,37 @@ class Answer:
     def __init__(self, session, stream):
         self.session, self.stream = session, stream
         self.head, self.pending = b"", b""
-        self.begun = False
+        self.fields = None  # once the head is whole
+        self.begun = False  # whether it is sent
 
     def write(self, data):
-        if self.begun:
+        if self.fields is not None:
             self.pending += data
             return
         self.head += data
-        head, end, rest = self.head.partition(b"\r\n\r\n")
+        head, end, self.pending = self.head.partition(b"\r\n\r\n")
         if not end:
             return
         first, *lines = head.decode("latin-1").split("\r\n")
         fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
         fields = [(name.lower(), value) for name, value in fields if name.lower() not in OF_CONNECTION]
-        self.session.connection.send_headers(self.stream, [(":status", first.split()[1]), *fields])
-        self.begun, self.pending = True, rest
+        self.fields = [(":status", first.split()[1]), *fields]
+
+    def begin(self):
+        """Sends the head, unless it says how a gRPC call ended: that is its whole answer, and end() sends it."""
+        if self.fields is None or self.begun or self.ends_call(self.fields) and not self.pending:
+            return
+        self.session.connection.send_headers(self.stream, self.fields)
+        self.begun = True
+
+    @staticmethod
+    def ends_call(fields):
+        return any(name == "grpc-status" for name, _ in fields)
 
     async def drain(self):
         session = self.session
-        while self.pending:
+        self.begin()
+        while self.begun and self.pending:
             window = session.connection.local_flow_control_window(self.stream)
             size = min(len(self.pending), window, session.connection.max_outbound_frame_size)
             if size == 0:
@@ -52,9 +64,14 @@ class Answer:
             self.pending = self.pending[size:]
         await session.flush()
 
-    async def end(self):
+    async def end(self, trailers):
         await self.drain()
-        self.session.connection.end_stream(self.stream)
+        if not self.begun:
+            trailers = self.fields
+        if trailers:
+            self.session.connection.send_headers(self.stream, trailers, end_stream=True)
+        else:
+            self.session.connection.end_stream(self.stream)
         await self.session.flush()
 
 
@@ -105,7 +122,14 @@ class Session:
         answer = Answer(self, stream)
         with contextlib.suppress(ConnectionError, ProtocolError, ssl.SSLError):
             await self.upstream.answer(request, answer, row)
-            await answer.end()
+            await answer.end(self.trailers(row))
+
+    def trailers(self, row):
+        """What stands behind the body: of gRPC how the call ended, as the exchange or an option has it."""
+        exchange = self.upstream.exchanges.get(row["exchange"])
+        if exchange is None or not row["sent_all"]:
+            return []
+        return [(name, row["options"].get(name, value)) for name, value in exchange.trailers]
 
 
 async def serve(upstream, request_type, reader, writer):
