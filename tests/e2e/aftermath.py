@@ -105,7 +105,7 @@ def restart_problems(bed, exchanges):
             if number == 0:
                 worker.start()
             time.sleep(1.0)
-            before = settled_calls(agent, len(before) + 5, 5)
+            before = settled_calls(agent, lambda records, known=len(before): len(records) >= known + 5, 5)
             agent.kill()
             problems += sound(agent.state)
             after = {record["record_id"] for record in read_calls(agent.state)}

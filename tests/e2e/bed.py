@@ -249,12 +249,17 @@ class Bed:
     def run(self, command, environment, timeout=90):
         return finish(self.start(command, environment), timeout)
 
-    def curl(self, exchange, environment, *extra, prefix=(), url=None, body=None):
-        """One call by curl; prefix is a shell command that runs first, in the same process."""
+    def curl(self, exchange, environment, *extra, prefix=(), url=None, port=443, body=None):
+        """One call by curl; prefix is a shell command that runs first, in the same process. The URL is that of the
+        exchange, over TLS whatever it says, and only the connection goes to the upstream's port: what curl sends
+        names the host as it was recorded. Another url is asked where it says."""
         body_file = self.folder / f"{exchange.id}.body"
         with self.lock:
             if not body_file.exists():
                 body_file.write_bytes(exchange.request_body())
+        if url is None:
+            url = "https://" + exchange.url.partition("://")[2]
+            extra = ("--connect-to", f"::localhost:{port}", *extra)
         headers = []
         for name, value in exchange.request_headers():
             if name in ("host", "accept-encoding"):
@@ -265,5 +270,5 @@ class Bed:
         headers += ["-H", f"x-lt-exchange: {options}"]
         script = " ".join(prefix) + 'exec curl "$@" -H "x-lt-want: $LT_WANT; pid=$$"'
         command = ["sh", "-c", script, "curl", "-sS", "-o", "/dev/null", "-X", exchange.method, *headers,
-                   "--data-binary", f"@{body or body_file}", *extra, url or exchange.url]
+                   "--data-binary", f"@{body or body_file}", *extra, url]
         return self.run(command, environment)

@@ -22,12 +22,15 @@ def due(served):
 
 def pair(served, records):
     """[(row, [records])] and the records that belong to no call. The ids that the upstream gave join them; calls
-    that were answered without any are joined by pid, status and model."""
+    that were answered without any, or with one that others were answered with too (an object that was read twice),
+    are joined by pid, status and model."""
+    rows = due(served)
+    times = collections.Counter(ident for row in rows for ident in ids_of(row))
     by_id = collections.defaultdict(list)
     for number, record in enumerate(records):
         by_id[record.get("response_id") or record.get("request_id") or number].append(record)
-    pairs = [(row, [record for ident in (row["response_id"], row["request_id"]) if ident
-                    for record in by_id.pop(ident, [])]) for row in due(served)]
+    pairs = [(row, [record for ident in ids_of(row) if times[ident] == 1 for record in by_id.pop(ident, [])])
+             for row in rows]
     rest = [record for same in by_id.values() for record in same]
     for row, found in pairs:
         if not found:
@@ -36,11 +39,36 @@ def pair(served, records):
     return pairs, rest
 
 
+def ids_of(row):
+    return [ident for ident in (row["response_id"], row["request_id"]) if ident]
+
+
+def mark_repeats(pairs):
+    """row["repeat"] of each call: whether it read an object (by its id, at its host) that another call had read
+    before. What the object used counts at the first read, and the agent's order says which one that is."""
+    seen = set()
+    for row, found in sorted(pairs, key=lambda pair: min((r["node_seq"] for r in pair[1]), default=0)):
+        thing = (row["host"], row["response_id"])
+        row["repeat"] = row["response_id"] is not None and thing in seen
+        seen.add(thing)
+
+
+def as_one(found):
+    """The record of a call with the tokens of those that name it as their parent (an exchange may be charged for
+    several models); None when the records are not one call."""
+    first = next((r for r in found if not r.get("parent_record_id")), None)
+    others = [record for record in found if record is not first]
+    if first is None or any(r["parent_record_id"] != first["record_id"] or not r["counts_in_total"] for r in others):
+        return None
+    sums = {field: sum(usage(r)[field] or 0 for r in found) if others else usage(first)[field] for field in USAGE}
+    return first | {"usage": usage(first) | sums}
+
+
 def fits(row, record):
     pid = row["want"].get("pid")
     return (record.get("host") == row["host"] and record.get("status_code") in (row["status"], None)
             and (pid is None or "container" in row["want"] or record.get("pid") == int(pid))
-            and record.get("request_model") == row["expected"]["model_requested"]
+            and record.get("request_model") == row["expected"]["model_requested"] and record.get("api") == row["api"]
             and row["expected"].get("operation") in (None, record.get("operation")))
 
 
@@ -55,6 +83,9 @@ def with_expectations(served, exchanges):
         if exchange:
             row |= {"expected": exchange.records[row.get("record", 0)], "status": exchange.status,
                     "streaming": exchange.streaming, "api": exchange.raw["api"], "provider": exchange.raw["provider"]}
+            if "failed" in row["want"]:
+                row["expected"] = row["expected"] | {"error": {"type": row["want"]["failed"]},
+                                                     "usage_completeness": "upstream_error"}
     return served
 
 
@@ -77,7 +108,7 @@ def differences(row, record):
     out.same("status_code", row["status"], record.get("status_code"))
     out.same("request_model", expected["model_requested"], record.get("request_model"))
     out.same("lost_bytes", 0, record.get("lost_bytes") or 0)
-    out.same("counts_in_total", True, record.get("counts_in_total"))
+    out.same("counts_in_total", not row["repeat"], record.get("counts_in_total"))
     if row["sent_all"] and not want.get("abort"):
         whole_call(out, row, record, skip)
     else:
@@ -125,6 +156,8 @@ def whole_call(out, row, record, skip):
         if key in skip or recorded and expected.get(key) is None:
             continue
         out.same(field, expected[key], record.get(field))
+    if not recorded:
+        out.same("units", units_due(row), usage(record).get("units"))
     for field in ("operation", "tool_name"):
         if field in expected:
             out.same(field, expected[field], record.get(field))
@@ -133,6 +166,11 @@ def whole_call(out, row, record, skip):
     # A failed stream is answered with JSON: then there is nothing to stream.
     if row["status"] < 400 and not recorded:
         out.same("streaming", row["streaming"], bool(record.get("streaming")))
+
+
+def units_due(row):
+    """A repeated read has the same units, and nothing of any."""
+    return {unit: 0 if row["repeat"] else amount for unit, amount in row["expected"]["units"].items()}
 
 
 def identity(out, want, record):
@@ -153,6 +191,8 @@ def identity(out, want, record):
 
 # Which price a bucket is charged at: the first of these meters that the price book has.
 BUCKET_METERS = {"in_uncached": ["input"], "cache_read": ["cache_read", "input"],
+                 "cache_read_audio": ["cache_audio_read", "cache_read", "input"],
+                 "cache_read_image": ["cache_image_read", "cache_read", "input"],
                  "cache_write": ["cache_write", "input"], "cache_write_5m": ["cache_write_5m", "cache_write", "input"],
                  "cache_write_1h": ["cache_write_1h", "cache_write", "input"], "audio_in": ["input_audio", "input"],
                  "image_in": ["input_image", "input"], "out_visible": ["output"],
@@ -160,10 +200,14 @@ BUCKET_METERS = {"in_uncached": ["input"], "cache_read": ["cache_read", "input"]
                  "image_out": ["output_image", "output"]}
 # Other units on the wire, and the meter that prices them.
 UNIT_METERS = {"web_search_calls": "web_searches", "web_search_requests": "web_searches",
-               "file_search_calls": "storage_searches"}
+               "file_search_calls": "storage_searches", "citation_tokens": "output_citation"}
 
 
-def buckets(record):
+# Which part of the cached input is also part of another; the record does not say it, the exchange does.
+OVERLAPS = {"cache_read_audio": "audio_in", "cache_read_image": "image_in"}
+
+
+def buckets(record, expected):
     """The disjoint parts of a record's inclusive usage."""
     n = {field: usage(record).get(field) or 0 for field in USAGE}
     split = n["cache_write_5m_tokens"] + n["cache_write_1h_tokens"]
@@ -171,6 +215,10 @@ def buckets(record):
            "cache_write_5m": n["cache_write_5m_tokens"], "cache_write_1h": n["cache_write_1h_tokens"],
            "audio_in": n["audio_input_tokens"], "image_in": n["image_input_tokens"], "reasoning": n["reasoning_tokens"],
            "audio_out": n["audio_output_tokens"], "image_out": n["image_output_tokens"]}
+    for both, part in OVERLAPS.items():
+        out[both] = expected.get(f"{both}_tokens") or 0
+        out[part] -= out[both]
+        out["cache_read"] -= out[both]
     outputs = ("reasoning", "audio_out", "image_out")
     out["in_uncached"] = n["input_tokens"] - sum(v for k, v in out.items() if k not in outputs)
     out["out_visible"] = n["output_tokens"] - sum(out[k] for k in outputs)
@@ -189,23 +237,26 @@ def rates(provider, model, tier, input_tokens, at):
 
 
 # Where the book lists models under the name of the company.
-PRICE_PROVIDERS = {"gemini": "google", "bedrock": "aws"}
+PRICE_PROVIDERS = {"gemini": "google", "vertex": "google", "bedrock": "aws", "moonshot": "moonshotai", "xai": "x-ai"}
+# Tiers at the price that a model has without any, and tiers that are paid for by the month.
+STANDARD_TIERS = (None, "default", "standard", "ON_DEMAND")
+BOUGHT_TIERS = ("PROVISIONED_THROUGHPUT",)
 
 
-def recompute(record):
+def recompute(record, expected):
     """What the record must cost: the exact sum, rounded once, half to even, to 12 digits. None: nobody can say."""
     at = record["start"][:19] + "Z"
     provider = PRICE_PROVIDERS.get(record["provider"], record["provider"])
     tier = record.get("service_tier")
     for model in (record.get("response_model"), record.get("request_model")):
-        price = model and rates(provider, model, None if tier in (None, "default", "standard") else tier,
+        price = model and rates(provider, model, None if tier in STANDARD_TIERS else tier,
                                 usage(record).get("input_tokens") or 0, at)
         if price:
             break
     else:
         return None
     total = Decimal(0)
-    for bucket, quantity in buckets(record).items():
+    for bucket, quantity in buckets(record, expected).items():
         meter = next((name for name in BUCKET_METERS[bucket] if name in price), None)
         if quantity < 0 or quantity and meter is None:
             return None  # the wire contradicts itself, or there is no price
@@ -215,26 +266,29 @@ def recompute(record):
     return total.quantize(Decimal("1e-12"), ROUND_HALF_EVEN)
 
 
-def expected_status(record):
+def expected_status(record, expected):
     if record.get("billable") is False:
         return "not_billable"
     if record.get("usage_source") == "none":
         return "no_usage"
-    if recompute(record) is not None:
+    if record.get("service_tier") in BOUGHT_TIERS:
+        return "subscription"
+    if recompute(record, expected) is not None:
         return "priced"
     return "inline" if record.get("inline_cost") else "unpriced"
 
 
-def costs(records):
+def costs(records, pairs):
     """(problems, None, note) of the money in all records."""
+    call_of = {record["record_id"]: row["expected"] for row, found in pairs for record in found}
     problems, total, priced = [], Decimal(0), 0
     for record in records:
         if record["hop_role"] == "origin":
             continue  # it has the cost of its inner hop: hops() compares the two
         cost, name = record.get("cost") or {}, f"{record.get('response_model')} {record.get('response_id')}"
-        status, amount = cost.get("status"), cost.get("amount")
-        if status != expected_status(record):
-            problems.append(f"{name}: price status {status!r}, expected {expected_status(record)!r}")
+        status, amount, expected = cost.get("status"), cost.get("amount"), call_of.get(record["record_id"], {})
+        if status != expected_status(record, expected):
+            problems.append(f"{name}: price status {status!r}, expected {expected_status(record, expected)!r}")
         elif status == "inline":
             if Decimal(amount) != Decimal(record["inline_cost"]):
                 problems.append(f"{name}: costs {amount}, the provider says {record['inline_cost']}")
@@ -242,7 +296,7 @@ def costs(records):
             if amount is not None:
                 problems.append(f"{name}: {status}, but costs {amount}")
         else:
-            want = recompute(record)
+            want = recompute(record, expected)
             if Decimal(amount) != want:
                 problems.append(f"{name}: costs {amount}, expected {want}")
             elif want == 0 or not cost.get("price_version") or cost.get("currency") != "USD":
@@ -254,12 +308,12 @@ def costs(records):
     return problems, None, f"{priced} priced records, {total} USD in all"
 
 
-def settled_calls(agent, expected, seconds=15):
-    """Reads the ledger until it holds as many records as expected, or nothing has changed for two seconds."""
+def settled_calls(agent, enough, seconds=15):
+    """Reads the ledger until enough(records), or nothing has changed for four seconds."""
     records, changed = agent.calls(), time.monotonic()
     end = changed + seconds
     while time.monotonic() < end:
-        if len(records) >= expected or time.monotonic() - changed > 4:
+        if enough(records) or time.monotonic() - changed > 4:
             break
         time.sleep(0.2)
         newer = agent.calls()
@@ -267,3 +321,8 @@ def settled_calls(agent, expected, seconds=15):
             changed = time.monotonic()
         records = newer
     return records
+
+
+def all_recorded(served):
+    """For settled_calls: every call has its record. Their number would not say so: others may use this host."""
+    return lambda records: all(found for _, found in pair(served, records)[0])

@@ -60,8 +60,8 @@ def drive(bed, exchanges, names):
         return dict(zip(names, workers.map(one, names)))
 
 
-def judge(names, outcomes, served, records, results):
-    pairs, strangers = checks.pair(served, records)
+def judge(names, outcomes, pairs, strangers, results):
+    checks.mark_repeats(pairs)
     by_scenario = collections.defaultdict(list)
     for row, found in pairs:
         by_scenario[row["want"].get("scenario")].append((row, found))
@@ -78,15 +78,16 @@ def judge(names, outcomes, served, records, results):
             if "hops" in row["want"]:
                 problems += checks.hops(found)
                 continue
-            if len(found) != 1:
+            record = checks.as_one(found)
+            if record is None:
                 problems.append(f"{row['exchange']}: {len(found)} records instead of 1 (pid {row['want'].get('pid')})")
-            for record in found[:1]:
+            for record in [record or found[0]] if found else []:
                 problems += checks.differences(row, record)
         results.add(name, problems, note=f"{len(mine)} calls, {sum(len(found) for _, found in mine)} records")
     results.add("nothing-else", [
         f"a record that belongs to no call: {record.get('host')} {record.get('api')} {record.get('status_code')} "
         f"pid {record.get('pid')} {record.get('comm')} {record.get('response_id')}" for record in strangers],
-        note=f"{len(records)} records, {len(pairs)} calls")
+        note=f"{sum(len(found) for _, found in pairs) + len(strangers)} records, {len(pairs)} calls")
 
 
 def live(bed, exchanges, names, results):
@@ -98,9 +99,10 @@ def live(bed, exchanges, names, results):
         ready = time.monotonic() - started
         outcomes = drive(bed, exchanges, names)
         served = checks.with_expectations(bed.served(), exchanges | bed.corpus)
-        records = checks.settled_calls(agent, len(checks.due(served)))
-        judge(names, outcomes, served, records, results)
-        results.add("cost", *checks.costs(records))
+        records = checks.settled_calls(agent, checks.all_recorded(served))
+        pairs, strangers = checks.pair(served, records)
+        judge(names, outcomes, pairs, strangers, results)
+        results.add("cost", *checks.costs(records, pairs))
         results.add("privacy", aftermath.privacy_problems(agent, records), note="state, log, records, memory")
         results.add("shutdown", aftermath.shutdown_problems(agent), note=f"ready after {ready:.2f} s")
     finally:

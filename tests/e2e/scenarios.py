@@ -44,8 +44,23 @@ def over_http(exchanges):
     return [e for e in exchanges.values() if not e.messages]
 
 
-def of(exchanges, *providers):
-    return [e for e in over_http(exchanges) if e.raw["provider"] in providers]
+# (provider, api) of the exchanges that an SDK can call; whatever is added under one of these, it calls too. What stands
+# under no SDK is asked by curl alone, which asks all.
+CHAT = "chat_completions"
+CALLS = {
+    "openai": {("openai", CHAT), ("openai", "responses"), ("openai", "embeddings"), ("openai", "images"), ("azure", CHAT),
+               ("openai_compatible", CHAT), ("compatible", CHAT), ("moonshot", CHAT), ("perplexity", CHAT)},
+    "anthropic": {("anthropic", "messages")},
+    "google": {("gemini", "generate_content"), ("gemini", "stream_generate_content")},
+    "mistral": {("mistral", CHAT), ("mistral", "conversations")},
+    "cohere": {("cohere", "v2_chat")},
+    "bedrock": {("bedrock", api) for api in ("converse", "converse_stream", "invoke", "invoke_stream")},
+    "grpc": {("gemini", "generate_content_grpc"), ("vertex", "generate_content_grpc"), ("xai", "chat_grpc")},
+}
+
+
+def ids_for(sdk, exchanges):
+    return [e.id for e in over_http(exchanges) if (e.raw["provider"], e.raw["api"]) in CALLS[sdk]]
 
 
 @scenario
@@ -54,10 +69,13 @@ def curl(bed, exchanges):
     in_parallel((bed.curl, exchange, environment) for exchange in over_http(exchanges))
 
 
+HTTP2_PORT = 8443
+
+
 def over_http2(exchange):
     scheme, _, rest = exchange.url.partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme}://{host}:8443{slash}{path}"
+    return f"{scheme}://{host}:{HTTP2_PORT}{slash}{path}"
 
 
 @scenario
@@ -68,7 +86,7 @@ def http2_curl(bed, exchanges):
 
 
 def curl_http2(bed, exchange, environment):
-    bed.curl(exchange, environment, "--http2", "--compressed", url=over_http2(exchange))
+    bed.curl(exchange, environment, "--http2", "--compressed", port=HTTP2_PORT)
 
 
 @scenario
@@ -112,101 +130,93 @@ def expect_continue(bed, exchanges):
              "Transfer-Encoding: chunked", body=body)
 
 
-def python_sdk(bed, exchanges, name, mode, providers):
+def python_sdk(bed, exchanges, name, mode, sdk):
     need(VENV, "the Python venv")
-    ids = [e.id for e in of(exchanges, *providers)]
     environment = bed.environment(name, f"t-{name}", comm=VENV.name)
-    bed.run([VENV, HERE / "clients" / "sdk_python.py", mode, *ids], environment)
-
-
-OPENAI = ("openai", "azure", "openai_compatible")
+    bed.run([VENV, HERE / "clients" / "sdk_python.py", mode, *ids_for(sdk, exchanges)], environment)
 
 
 @scenario
 def python_openai_sync(bed, exchanges):
-    python_sdk(bed, exchanges, "python-openai-sync", "sync", OPENAI)
+    python_sdk(bed, exchanges, "python-openai-sync", "sync", "openai")
 
 
 @scenario
 def python_openai_async(bed, exchanges):
-    python_sdk(bed, exchanges, "python-openai-async", "async", OPENAI)
+    python_sdk(bed, exchanges, "python-openai-async", "async", "openai")
 
 
 @scenario
 def python_anthropic_sync(bed, exchanges):
-    python_sdk(bed, exchanges, "python-anthropic-sync", "sync", ("anthropic",))
+    python_sdk(bed, exchanges, "python-anthropic-sync", "sync", "anthropic")
 
 
 @scenario
 def python_anthropic_async(bed, exchanges):
-    python_sdk(bed, exchanges, "python-anthropic-async", "async", ("anthropic",))
+    python_sdk(bed, exchanges, "python-anthropic-async", "async", "anthropic")
 
 
 @scenario
-def python_sdk_encodings(bed, exchanges):
+def python_sdk_encodings(bed, _):
     need(VENV, "the Python venv")
-    for encoding in ("gzip", "br", "zstd"):
-        environment = bed.environment("python-sdk-encodings", "t-se", f"encoding={encoding}", comm=VENV.name)
-        # The Anthropic SDK does not offer zstd.
-        ids = [STREAM, PLAIN] + ([CACHE] if encoding != "zstd" else [])
-        bed.run([VENV, HERE / "clients" / "sdk_python.py", "sync", *ids], environment)
+    environment = bed.environment("python-sdk-encodings", "t-se", comm=VENV.name)
+    # The Anthropic SDK does not offer zstd.
+    for ids, encodings in (((STREAM, PLAIN), ("gzip", "br", "zstd")), ((CACHE,), ("gzip", "br"))):
+        options = [word for encoding in encodings for word in ("--options", f"encoding={encoding}")]
+        bed.run([VENV, HERE / "clients" / "sdk_python.py", "sync", *options, *ids], environment)
 
 
-def run_node(bed, name, program, *arguments, options=""):
+def run_node(bed, name, program, *arguments, options="", **wanted):
     node = shutil.which("node")
     need(node, "node")
     need(NODE_PATH / "openai", "the Node SDKs")
-    environment = bed.environment(name, f"t-{name}", options, comm="node")
+    environment = bed.environment(name, f"t-{name}", options, comm="node", **wanted)
     bed.run([node, HERE / "clients" / program, *arguments], environment)
 
 
-def node_sdk(bed, exchanges, name, providers):
-    run_node(bed, name, "sdk_node.cjs", EXCHANGES, *(e.id for e in of(exchanges, *providers)))
+def node_sdk(bed, exchanges, name, sdk):
+    run_node(bed, name, "sdk_node.cjs", EXCHANGES, *ids_for(sdk, exchanges))
 
 
 @scenario
 def node_openai(bed, exchanges):
-    node_sdk(bed, exchanges, "node-openai", OPENAI)
+    node_sdk(bed, exchanges, "node-openai", "openai")
 
 
 @scenario
 def node_anthropic(bed, exchanges):
-    node_sdk(bed, exchanges, "node-anthropic", ("anthropic",))
+    node_sdk(bed, exchanges, "node-anthropic", "anthropic")
 
 
-def vendor_python(bed, name, sdk, *ids):
+def vendor_python(bed, name, mode, ids):
     """Calls of another provider's Python SDK."""
     need(VENV, "the Python venv")
     environment = bed.environment(name, f"t-{name}", comm=VENV.name)
-    bed.run([VENV, HERE / "clients" / "vendors.py", sdk, *ids], environment)
+    bed.run([VENV, HERE / "clients" / "vendors.py", mode, *ids], environment)
 
 
-def vendor_node(bed, exchanges, name, provider):
-    run_node(bed, name, "vendors.cjs", EXCHANGES, name.partition("-")[2], *ids_of(exchanges, provider))
-
-
-def ids_of(exchanges, provider):
-    return [e.id for e in of(exchanges, provider)]
+def vendor_node(bed, exchanges, name, sdk):
+    run_node(bed, name, "vendors.cjs", EXCHANGES, sdk, *ids_for(sdk, exchanges))
 
 
 @scenario
 def python_google(bed, exchanges):
-    vendor_python(bed, "python-google", "google", *ids_of(exchanges, "gemini"))
+    vendor_python(bed, "python-google", "google", ids_for("google", exchanges))
 
 
 @scenario
 def python_google_async(bed, exchanges):
-    vendor_python(bed, "python-google-async", "google-async", *ids_of(exchanges, "gemini"))
+    vendor_python(bed, "python-google-async", "google-async", ids_for("google", exchanges))
 
 
 @scenario
 def node_google(bed, exchanges):
-    vendor_node(bed, exchanges, "node-google", "gemini")
+    vendor_node(bed, exchanges, "node-google", "google")
 
 
 @scenario
 def python_mistral(bed, exchanges):
-    vendor_python(bed, "python-mistral", "mistral", *ids_of(exchanges, "mistral"))
+    vendor_python(bed, "python-mistral", "mistral", ids_for("mistral", exchanges))
 
 
 @scenario
@@ -216,7 +226,7 @@ def node_mistral(bed, exchanges):
 
 @scenario
 def python_cohere(bed, exchanges):
-    vendor_python(bed, "python-cohere", "cohere", *ids_of(exchanges, "cohere"))
+    vendor_python(bed, "python-cohere", "cohere", ids_for("cohere", exchanges))
 
 
 @scenario
@@ -226,7 +236,7 @@ def node_cohere(bed, exchanges):
 
 @scenario
 def python_bedrock(bed, exchanges):
-    vendor_python(bed, "python-bedrock", "bedrock", *ids_of(exchanges, "bedrock"))
+    vendor_python(bed, "python-bedrock", "bedrock", ids_for("bedrock", exchanges))
 
 
 @scenario
@@ -236,24 +246,39 @@ def node_bedrock(bed, exchanges):
     vendor_node(bed, exchanges, "node-bedrock", "bedrock")
 
 
+@scenario
+def node_grpc(bed, exchanges):
+    """Calls and streams of messages; one is refused at once."""
+    need(VENV, "the Python venv")
+    run_node(bed, "node-grpc", "grpc_node.cjs", EXCHANGES, HTTP2_PORT, *ids_for("grpc", exchanges))
+
+
+@scenario
+def node_grpc_fails_late(bed, exchanges):
+    """The messages came, and then the server says that it was for nothing."""
+    need(VENV, "the Python venv")
+    run_node(bed, "node-grpc-fails-late", "grpc_node.cjs", EXCHANGES, HTTP2_PORT, "vertex-grpc-stream", "xai-grpc-stream",
+             options="grpc-status=8", failed="RESOURCE_EXHAUSTED")
+
+
 LITELLM = (PLAIN, STREAM, "openai-chat-401", "anthropic-messages-plain", CACHE)
 
 
 @scenario
 def python_litellm(bed, _):
-    vendor_python(bed, "python-litellm", "litellm", *LITELLM)
+    vendor_python(bed, "python-litellm", "litellm", LITELLM)
 
 
 @scenario
 def python_litellm_async(bed, _):
-    vendor_python(bed, "python-litellm-async", "litellm-async", *LITELLM)
+    vendor_python(bed, "python-litellm-async", "litellm-async", LITELLM)
 
 
 @scenario
 def http2_node(bed, _):
     """Thirty calls at the same time on one session of Node's own module."""
     need(VENV, "the Python venv")
-    run_node(bed, "http2-node", "http2_node.cjs", EXCHANGES, 8443, 10, PLAIN, STREAM, "openai-chat-401",
+    run_node(bed, "http2-node", "http2_node.cjs", EXCHANGES, HTTP2_PORT, 10, PLAIN, STREAM, "openai-chat-401",
              options="split=random:5; delay=5")
 
 

@@ -9,24 +9,35 @@ const { Anthropic } = require('@anthropic-ai/sdk');
 const apiKey = process.env.LT_KEY || 'sk-test-of-ledgertap';
 const [folder, ...ids] = process.argv.slice(2);
 
+// The end of each API's path: what stands in front of it is the base URL.
+const PATHS = { chat_completions: '/chat/completions', responses: '/responses', embeddings: '/embeddings',
+  images: '/images/generations' };
+
+// Azure's name of the model, null where the path has none.
+function deploymentOf(exchange) {
+  const found = /\/openai\/deployments\/([^/]+)\//.exec(exchange.request.url);
+  return found && found[1];
+}
+
 function clientOf(exchange) {
   const shared = { apiKey, maxRetries: 0 };
   if (exchange.provider === 'anthropic') return new Anthropic(shared);
-  if (exchange.provider === 'azure') {
-    return new AzureOpenAI({ ...shared, apiVersion: '2024-10-21', deployment: 'claims-gpt4o',
-      endpoint: 'https://ledger-demo.openai.azure.com' });
-  }
-  return new OpenAI({ ...shared, baseURL: exchange.request.url.split('/v1/')[0] + '/v1' });
+  const { url } = exchange.request;
+  const deployment = deploymentOf(exchange);
+  if (deployment) return new AzureOpenAI({ ...shared, apiVersion: '2024-10-21', deployment, endpoint: new URL(url).origin });
+  return new OpenAI({ ...shared, baseURL: url.split(PATHS[exchange.api])[0] });
 }
 
 function create(client, exchange, options) {
   const body = { ...exchange.request.body };
-  if (exchange.provider === 'azure') body.model = 'claims-gpt4o';
+  body.model = deploymentOf(exchange) || body.model;
   switch (exchange.api) {
     case 'messages': return client.messages.create(body, options);
     case 'responses': return client.responses.create(body, options);
     case 'embeddings': return client.embeddings.create(body, options);
-    default: return client.chat.completions.create(body, options);
+    case 'images': return client.images.generate(body, options);
+    case 'chat_completions': return client.chat.completions.create(body, options);
+    default: throw new Error(`${exchange.id}: no call of this SDK for ${exchange.api}`);
   }
 }
 

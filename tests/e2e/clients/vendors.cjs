@@ -29,10 +29,11 @@ async function google(exchange) {
 
 async function mistral(exchange) {
   const { Mistral } = require('@mistralai/mistralai');
-  const { chat } = new Mistral({ apiKey });
+  const { beta, chat } = new Mistral({ apiKey });
   const { stream, ...asked } = exchange.request.body;
   const options = { headers: wantHeaders(exchange) };
-  if (stream) await drain(await chat.stream(asked, options));
+  if (exchange.api === 'conversations') await beta.conversations.start(asked, options);
+  else if (stream) await drain(await chat.stream(asked, options));
   else await chat.complete(asked, options);
 }
 

@@ -45,6 +45,8 @@ def mistral(exchange):
     body = dict(exchange.raw["request"]["body"], http_headers=want.headers(exchange.id))
     del body["stream"]
     with Mistral(api_key=want.KEY) as client:
+        if exchange.raw["api"] == "conversations":
+            return client.beta.conversations.start(**body)
         return list(client.chat.stream(**body)) if exchange.streaming else client.chat.complete(**body)
 
 
