@@ -158,6 +158,7 @@ def whole_call(out, row, record, skip):
         out.same(field, expected[key], record.get(field))
     if not recorded:
         out.same("units", units_due(row), usage(record).get("units"))
+        out.same("error_type", error_due(row), record.get("error_type"))
     for field in ("operation", "tool_name"):
         if field in expected:
             out.same(field, expected[field], record.get(field))
@@ -171,6 +172,12 @@ def whole_call(out, row, record, skip):
 def units_due(row):
     """A repeated read has the same units, and nothing of any."""
     return {unit: 0 if row["repeat"] else amount for unit, amount in row["expected"]["units"].items()}
+
+
+def error_due(row):
+    """As the answer names it; the status is the name of a failure that has none."""
+    named = (row["expected"]["error"] or {}).get("type")
+    return named or (str(row["status"]) if row["status"] >= 400 else None)
 
 
 def identity(out, want, record):
