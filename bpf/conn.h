@@ -16,6 +16,7 @@ struct conn {
 	__u64 position[2]; /* by enum lt_dir */
 	__u64 lost[2];
 	__u64 head_end[2]; /* verdict HEAD: copy up to this position */
+	__u64 put_off;	   /* buffer of a write that has to be repeated (GnuTLS), 0: none */
 	__u32 exec_id;	   /* an exec in the same process makes a new generation */
 	__u32 slot;
 	__u8 verdict;
@@ -36,7 +37,7 @@ struct call_key {
 };
 
 struct call {
-	__u64 ctx;
+	__u64 ctx; /* 0: what is written inside was counted before */
 	__u64 buf;
 	__u64 done;  /* address of the size_t that receives the count; 0: the return value is it */
 	__u64 sp;    /* of the outermost frame, at entry */

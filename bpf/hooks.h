@@ -8,7 +8,10 @@ enum lt_hook {
 	LT_HOOK_WRITE,
 	LT_HOOK_READ_EX, /* int f(ctx, buf, num, size_t *done) */
 	LT_HOOK_WRITE_EX,
-	LT_HOOK_WRITE_EX2, /* int f(ctx, buf, num, flags, size_t *done) */
+	LT_HOOK_RECV,	   /* int f(ctx, buf, num, flags): nothing when it only peeks */
+	LT_HOOK_COVER,	   /* f(ctx): the writes inside were counted when they were asked for */
+	LT_HOOK_WRITE_EX2, /* int f(ctx, buf, num, flags, size_t *done); the last whose return
+			    * matters */
 	LT_HOOK_FREE,	   /* f(ctx): this use of the address ends */
 	LT_HOOK_CLEAR,
 	LT_HOOK_SHUTDOWN,
@@ -16,6 +19,9 @@ enum lt_hook {
 	LT_HOOK_SET_FD,	  /* f(ctx, fd) */
 	LT_HOOK_SET_BIO,  /* f(ctx, rbio, wbio) */
 	LT_HOOK_SET_RBIO, /* f(ctx, bio) */
+	LT_HOOK_SET_PTR,  /* f(ctx, p): a descriptor in a pointer, or the caller's own object */
+	LT_HOOK_SET_NAME, /* f(ctx, type, name, length): server name */
+	LT_HOOK_SET_URL,  /* f(ctx, name): server name, of a PRFileDesc */
 	LT_HOOK_COUNT,
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OpenSSL: SSL_read and SSL_write in all their forms, and what tells one use of an SSL object from
- * the next.
+ * TLS libraries in C: their reads and writes in all forms, and what tells one use of a TLS object
+ * from the next (OpenSSL's SSL, GnuTLS's session, the PRFileDesc of NSS).
  *
  * One entry and one return program; the attach cookie says which function was hit. Kernels without
  * cookies (before 5.15) get one small entry program for each function instead.
@@ -19,6 +19,7 @@
 #include "bpf/emit.h"
 #include "bpf/entry.h"
 #include "bpf/hooks.h"
+#include "bpf/nspr.h"
 #include "bpf/process.h"
 #include "bpf/verdict.h"
 
@@ -27,15 +28,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name), openssl/tls1.h. */
 enum { SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_HOST_NAME = 0 };
 
-/* Pointers may carry a tag in their top byte on arm64 (MTE, TBI); the kernel's copy refuses it. */
-static __always_inline __u64 untag(__u64 address)
-{
-#ifdef __TARGET_ARCH_arm64
-	return address & (~0ULL >> 8);
-#else
-	return address;
-#endif
-}
+/* gnutls_server_name_set(session, GNUTLS_NAME_DNS, ...), and what a write returns that has to be
+ * repeated, gnutls/gnutls.h. */
+enum { GNUTLS_NAME_DNS = 1, GNUTLS_E_AGAIN = -28, GNUTLS_E_INTERRUPTED = -52 };
 
 static __always_inline void new_conn(const struct conn_key *key, struct task_struct *leader)
 {
@@ -175,6 +170,36 @@ static __always_inline void conn_ends(__u64 ssl)
 	bpf_map_delete_elem(&conns, &key);
 }
 
+/*
+ * GnuTLS keeps what a write that has to be repeated was given. The call that repeats it may name
+ * the same buffer or none; what is accepted then are bytes of the first one.
+ */
+static __always_inline void put_off(const struct call *call)
+{
+	struct facts f = {};
+
+	if (call->buf && get_facts(call->ctx, &f))
+		f.conn->put_off = call->buf;
+}
+
+static __always_inline void take_up(struct conn *conn, struct call *call)
+{
+	if (!call->buf)
+		call->buf = conn->put_off;
+	conn->put_off = 0;
+}
+
+/* What GnuTLS's functions return is wider than an int, whose upper half says nothing. */
+static __always_inline __s64 gnutls_result(struct pt_regs *ctx, const struct call *call)
+{
+	__s64 result = PT_REGS_RC(ctx);
+
+	if (call->dir == LT_DIR_WRITE && call->ctx &&
+	    (result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED))
+		put_off(call);
+	return result;
+}
+
 static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 {
 	struct facts f = {};
@@ -182,7 +207,11 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 	struct call call;
 	__s64 result = (__s32)PT_REGS_RC(ctx);
 
-	if (!call_leave(PT_REGS_SP(ctx), &call) || result <= 0)
+	if (!call_leave(PT_REGS_SP(ctx), &call))
+		return;
+	if (call.library == LT_LIBRARY_GNUTLS)
+		result = gnutls_result(ctx, &call);
+	if (result <= 0 || !call.ctx)
 		return;
 	len = result;
 	if (call.done) {
@@ -199,6 +228,8 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 	}
 	if (call.ts_ns)
 		f.ts_ns = call.ts_ns;
+	if (call.library == LT_LIBRARY_GNUTLS && call.dir == LT_DIR_WRITE)
+		take_up(f.conn, &call);
 	position = __sync_fetch_and_add(&f.conn->position[call.dir & 1], len);
 	wanted = wanted_bytes(f.conn, &call, position, len);
 	if (wanted == 0)
@@ -250,10 +281,13 @@ static __always_inline void conn_shuts(__u64 ssl)
 		conn->shut = 1;
 }
 
-static __always_inline void server_name(__u64 ssl, __u64 name)
+/* @len: 0 when a NUL ends the name. */
+static __always_inline void server_name(__u64 ssl, __u64 name, __u64 len)
 {
+	const void *address = (const void *)untag(name);
 	struct facts f = {};
 	struct lt_event_name *e;
+	long r;
 
 	if (!get_facts(ssl, &f))
 		return;
@@ -261,7 +295,15 @@ static __always_inline void server_name(__u64 ssl, __u64 name)
 	if (!e)
 		return;
 	fill_conn(&e->conn, LT_EVENT_NAME, &f);
-	if (bpf_probe_read_user_str(e->name, sizeof(e->name), (const void *)untag(name)) <= 0) {
+	if (len > 0) {
+		if (len > sizeof(e->name) - 1)
+			len = sizeof(e->name) - 1;
+		r = bpf_probe_read_user(e->name, len, address) ? -1 : 1;
+		e->name[len] = 0;
+	} else {
+		r = bpf_probe_read_user_str(e->name, sizeof(e->name), address);
+	}
+	if (r <= 0) {
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return;
 	}
@@ -320,7 +362,12 @@ static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 li
 	 * verifier refuses. */
 	barrier_var(fourth);
 	barrier_var(fifth);
-	if (hook == LT_HOOK_WRITE || hook == LT_HOOK_WRITE_EX || hook == LT_HOOK_WRITE_EX2)
+	if (library == LT_LIBRARY_NSS && !nspr_takes_tls(ssl, hook, fourth))
+		return;
+	if (hook == LT_HOOK_COVER)
+		ssl = 0;
+	if (hook == LT_HOOK_COVER || hook == LT_HOOK_WRITE || hook == LT_HOOK_WRITE_EX ||
+	    hook == LT_HOOK_WRITE_EX2)
 		dir = LT_DIR_WRITE;
 	if (hook == LT_HOOK_READ_EX || hook == LT_HOOK_WRITE_EX)
 		done = untag(fourth);
@@ -329,26 +376,57 @@ static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 li
 	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, library);
 }
 
+/* The arguments of a function, each loaded once: else the compiler merges loads into one with a
+ * computed offset, which the verifier refuses. */
+struct arguments {
+	__u64 tls, second, third, fourth;
+};
+
+static __always_inline void load_arguments(struct pt_regs *ctx, struct arguments *a)
+{
+	a->tls = untag(PT_REGS_PARM1(ctx));
+	a->second = PT_REGS_PARM2(ctx);
+	a->third = PT_REGS_PARM3(ctx);
+	a->fourth = PT_REGS_PARM4(ctx);
+	barrier_var(a->second);
+	barrier_var(a->third);
+	barrier_var(a->fourth);
+}
+
+/* What the owner of a connection says of it. */
+static __always_inline void enter_setter(const struct arguments *a, __u32 hook)
+{
+	if (hook == LT_HOOK_CTRL && (__s32)a->second == SSL_CTRL_SET_TLSEXT_HOSTNAME &&
+	    a->third == TLSEXT_NAMETYPE_HOST_NAME)
+		server_name(a->tls, a->fourth, 0);
+	else if (hook == LT_HOOK_SET_NAME && (__u32)a->second == GNUTLS_NAME_DNS && a->fourth > 0)
+		server_name(a->tls, a->third, a->fourth);
+	else if (hook == LT_HOOK_SET_URL)
+		server_name(a->tls, a->second, 0);
+
+	if (hook == LT_HOOK_SET_FD || (hook == LT_HOOK_SET_PTR && a->second <= 0x7fffffff))
+		set_fd(a->tls, a->second);
+	else if (hook == LT_HOOK_SET_BIO || hook == LT_HOOK_SET_RBIO)
+		set_fd(a->tls, bio_fd(untag(a->second)));
+	else if (hook == LT_HOOK_SET_URL)
+		set_fd(a->tls, nspr_fd(a->tls));
+}
+
 static __always_inline void enter_other(struct pt_regs *ctx, __u32 hook)
 {
-	__u64 ssl = untag(PT_REGS_PARM1(ctx));
+	struct arguments a;
 
+	load_arguments(ctx, &a);
 	if (bpf_get_current_pid_tgid() >> 32 == lt_own_tgid)
 		return;
 	if (hook == LT_HOOK_FREE)
-		conn_ends(ssl);
+		conn_ends(a.tls);
 	else if (hook == LT_HOOK_CLEAR)
-		conn_clears(ssl);
+		conn_clears(a.tls);
 	else if (hook == LT_HOOK_SHUTDOWN)
-		conn_shuts(ssl);
-	else if (hook == LT_HOOK_CTRL &&
-		 (__s32)PT_REGS_PARM2(ctx) == SSL_CTRL_SET_TLSEXT_HOSTNAME &&
-		 PT_REGS_PARM3(ctx) == TLSEXT_NAMETYPE_HOST_NAME)
-		server_name(ssl, PT_REGS_PARM4(ctx));
-	else if (hook == LT_HOOK_SET_FD)
-		set_fd(ssl, PT_REGS_PARM2(ctx));
-	else if (hook == LT_HOOK_SET_BIO || hook == LT_HOOK_SET_RBIO)
-		set_fd(ssl, bio_fd(untag(PT_REGS_PARM2(ctx))));
+		conn_shuts(a.tls);
+	else
+		enter_setter(&a, hook);
 }
 
 static __always_inline int enter(struct pt_regs *ctx, __u64 cookie)
@@ -370,26 +448,36 @@ int lt_ssl_enter(struct pt_regs *ctx)
 	return enter(ctx, bpf_get_attach_cookie(ctx));
 }
 
-/* Before 5.15 there is no cookie: one program for each function. */
-#define ENTER(name, hook)                                                                          \
+/* Before 5.15 there is no cookie: one program for each function, and where the data comes from for
+ * each library. */
+#define ENTER(name, library, hook)                                                                 \
 	SEC("uprobe")                                                                              \
 	int lt_ssl_enter_##name(struct pt_regs *ctx)                                               \
 	{                                                                                          \
-		return enter(ctx, LT_COOKIE(LT_LIBRARY_OPENSSL, hook));                            \
+		return enter(ctx, LT_COOKIE(library, hook));                                       \
 	}
 
-ENTER(read, LT_HOOK_READ)
-ENTER(write, LT_HOOK_WRITE)
-ENTER(read_ex, LT_HOOK_READ_EX)
-ENTER(write_ex, LT_HOOK_WRITE_EX)
-ENTER(write_ex2, LT_HOOK_WRITE_EX2)
-ENTER(free, LT_HOOK_FREE)
-ENTER(clear, LT_HOOK_CLEAR)
-ENTER(shutdown, LT_HOOK_SHUTDOWN)
-ENTER(ctrl, LT_HOOK_CTRL)
-ENTER(set_fd, LT_HOOK_SET_FD)
-ENTER(set_bio, LT_HOOK_SET_BIO)
-ENTER(set_rbio, LT_HOOK_SET_RBIO)
+ENTER(read, LT_LIBRARY_OPENSSL, LT_HOOK_READ)
+ENTER(write, LT_LIBRARY_OPENSSL, LT_HOOK_WRITE)
+ENTER(read_ex, LT_LIBRARY_OPENSSL, LT_HOOK_READ_EX)
+ENTER(write_ex, LT_LIBRARY_OPENSSL, LT_HOOK_WRITE_EX)
+ENTER(write_ex2, LT_LIBRARY_OPENSSL, LT_HOOK_WRITE_EX2)
+ENTER(free, LT_LIBRARY_UNKNOWN, LT_HOOK_FREE)
+ENTER(clear, LT_LIBRARY_UNKNOWN, LT_HOOK_CLEAR)
+ENTER(shutdown, LT_LIBRARY_UNKNOWN, LT_HOOK_SHUTDOWN)
+ENTER(ctrl, LT_LIBRARY_UNKNOWN, LT_HOOK_CTRL)
+ENTER(set_fd, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_FD)
+ENTER(set_bio, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_BIO)
+ENTER(set_rbio, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_RBIO)
+ENTER(set_ptr, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_PTR)
+ENTER(set_name, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NAME)
+ENTER(set_url, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_URL)
+ENTER(gnutls_read, LT_LIBRARY_GNUTLS, LT_HOOK_READ)
+ENTER(gnutls_write, LT_LIBRARY_GNUTLS, LT_HOOK_WRITE)
+ENTER(gnutls_cover, LT_LIBRARY_GNUTLS, LT_HOOK_COVER)
+ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
+ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
+ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
 
 /* The empty pair that the benchmark measures as its floor. */
 SEC("uprobe")

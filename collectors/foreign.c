@@ -12,9 +12,10 @@
 static const struct {
 	const char *symbol, *name;
 } by_symbol[] = {
-	{"gnutls_record_send", "GnuTLS"},  {"SSL_ImportFD", "NSS"},
-	{"mbedtls_ssl_write", "Mbed TLS"}, {"wolfSSL_write", "wolfSSL"},
-	{"s2n_send", "s2n-tls"},	   {"crypto/tls.(*Conn).Write", "Go crypto/tls"},
+	{"mbedtls_ssl_write", "Mbed TLS"},
+	{"wolfSSL_write", "wolfSSL"},
+	{"s2n_send", "s2n-tls"},
+	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };
 
 static const struct {

@@ -16,6 +16,11 @@ missing=
 for package in "$@"; do
 	dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' || missing="$missing $package"
 done
+# Clients of the live tests: libcurl on GnuTLS, and on NSS where the distribution still builds that.
+ls /usr/lib/*/libcurl-gnutls.so.4 >/dev/null 2>&1 || missing="$missing CURL_GNUTLS"
+if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
+	ls /usr/lib/*/libcurl-nss.so.4 >/dev/null 2>&1 || missing="$missing libcurl3-nss"
+fi
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
 sh "$(dirname "$0")/find-bpftool" >/dev/null || missing="$missing BPFTOOL"
@@ -44,6 +49,7 @@ packages=
 for package in $missing; do
 	case $package in
 	BPFTOOL) package=$(pick bpftool linux-tools-generic) ;;
+	CURL_GNUTLS) package=$(pick libcurl3-gnutls libcurl3t64-gnutls) ;;
 	CLANG_RT) package=$(pick libclang-rt-dev libclang-rt-18-dev libclang-rt-14-dev) ;;
 	clang-format-14) package=$(pick clang-format-14) ;;
 	esac

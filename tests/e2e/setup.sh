@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the clients of the live tests under build/: a venv, a node_modules and one small C program.
+# Installs the clients of the live tests under build/: a venv, a node_modules and small C programs.
 # Quick when all is there already. Needs the network the first time; without it the scenarios that miss a
 # client are skipped by run.py, each with its reason.
 set -eu
@@ -37,10 +37,26 @@ fi
 python_clients
 [ -z "${!:-}" ] || wait "$!"
 
-source=tests/e2e/clients/short_call.c
-if [ ! -x build/e2e/short_call ] || [ -n "$(find $source -newer build/e2e/short_call)" ]; then
-	echo "  CC       build/e2e/short_call"
-	mkdir -p build/e2e
-	"${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror $source -ldl \
-		-o build/e2e/short_call
-fi
+c_client() { # NAME FLAG...
+	name=$1
+	shift
+	source=tests/e2e/clients/$name.c
+	if [ ! -x "build/e2e/$name" ] || [ -n "$(find "$source" -newer "build/e2e/$name")" ]; then
+		echo "  CC       build/e2e/$name"
+		mkdir -p build/e2e
+		"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror "$source" "$@" -o "build/e2e/$name"
+	fi
+}
+
+library_client() { # NAME PKG_CONFIG_MODULE...: only where these libraries are
+	name=$1
+	shift
+	if pkg-config --exists "$@"; then
+		# shellcheck disable=SC2046
+		c_client "$name" $(pkg-config --cflags --libs "$@")
+	fi
+}
+
+c_client short_call -ldl
+library_client gnutls_call gnutls
+library_client nss_call nss nspr

@@ -134,9 +134,11 @@ void lt_attach_end_events(struct lt_capture *c)
 	}
 }
 
-static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_hook hook)
+/* Without cookies: the program that knows both the function and whose it is. */
+static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_library library,
+					 enum lt_hook hook)
 {
-	struct bpf_program *const plain[LT_HOOK_COUNT] = {
+	struct bpf_program *const any[LT_HOOK_COUNT] = {
 		[LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_read,
 		[LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_write,
 		[LT_HOOK_READ_EX] = c->skeleton->progs.lt_ssl_enter_read_ex,
@@ -149,11 +151,29 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_hoo
 		[LT_HOOK_SET_FD] = c->skeleton->progs.lt_ssl_enter_set_fd,
 		[LT_HOOK_SET_BIO] = c->skeleton->progs.lt_ssl_enter_set_bio,
 		[LT_HOOK_SET_RBIO] = c->skeleton->progs.lt_ssl_enter_set_rbio,
+		[LT_HOOK_SET_PTR] = c->skeleton->progs.lt_ssl_enter_set_ptr,
+		[LT_HOOK_SET_NAME] = c->skeleton->progs.lt_ssl_enter_set_name,
+		[LT_HOOK_SET_URL] = c->skeleton->progs.lt_ssl_enter_set_url,
+	};
+	struct bpf_program *const own[LT_LIBRARY_COUNT][LT_HOOK_COUNT] = {
+		[LT_LIBRARY_GNUTLS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_gnutls_read,
+		[LT_LIBRARY_GNUTLS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_gnutls_write,
+		[LT_LIBRARY_GNUTLS][LT_HOOK_COVER] = c->skeleton->progs.lt_ssl_enter_gnutls_cover,
+		[LT_LIBRARY_NSS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_nss_read,
+		[LT_LIBRARY_NSS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_nss_write,
+		[LT_LIBRARY_NSS][LT_HOOK_RECV] = c->skeleton->progs.lt_ssl_enter_nss_recv,
 	};
 
+	return own[library][hook] ? own[library][hook] : any[hook];
+}
+
+static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_library library,
+					 enum lt_hook hook)
+{
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_enter;
-	return c->way == LT_ATTACH_PLAIN ? plain[hook] : c->skeleton->progs.lt_ssl_enter;
+	return c->way == LT_ATTACH_PLAIN ? plain_program(c, library, hook)
+					 : c->skeleton->progs.lt_ssl_enter;
 }
 
 /* NULL: its entry is all that matters. */
@@ -176,7 +196,8 @@ static int link_program(struct lt_capture *c, const char *path, const struct lt_
 	for (unsigned i = 0; i < plan->count; i++) {
 		const struct lt_probe *probe = &plan->probes[i];
 		const struct bpf_program *its = returning ? return_program(c, probe->hook)
-							  : entry_program(c, probe->hook);
+							  : entry_program(c, plan->library,
+									  probe->hook);
 
 		if (its != program)
 			continue;
@@ -198,8 +219,9 @@ static int link_all(struct lt_capture *c, const char *path, const struct lt_prob
 
 	for (unsigned i = 0; i < plan->count && r == 0; i++) {
 		enum lt_hook hook = plan->probes[i].hook;
-		const struct bpf_program *program = returning ? return_program(c, hook)
-							      : entry_program(c, hook);
+		const struct bpf_program *program = returning
+							    ? return_program(c, hook)
+							    : entry_program(c, plan->library, hook);
 		size_t seen = 0;
 
 		while (seen < count && done[seen] != program)
@@ -250,9 +272,9 @@ static int attach_perf(struct lt_capture *c, const char *path, const struct lt_p
 		if (return_program(c, probe->hook))
 			r = attach_one(a, return_program(c, probe->hook), path, plan->library,
 				       probe, true);
-		if (r == 0 && entry_program(c, probe->hook))
-			r = attach_one(a, entry_program(c, probe->hook), path, plan->library, probe,
-				       false);
+		if (r == 0 && entry_program(c, plan->library, probe->hook))
+			r = attach_one(a, entry_program(c, plan->library, probe->hook), path,
+				       plan->library, probe, false);
 	}
 	return r;
 }

@@ -216,9 +216,19 @@ static void *run(void *arg)
  * first calls by then.
  */
 static const char *const usual_files[] = {
-	"/usr/lib/libssl.so*",	      "/usr/lib/*/libssl.so*", "/usr/lib64/libssl.so*",
-	"/usr/local/lib*/libssl.so*", "/usr/bin/node",	       "/usr/local/bin/node",
+	"/usr/lib/libssl.so*",
+	"/usr/lib/*/libssl.so*",
+	"/usr/lib64/libssl.so*",
+	"/usr/local/lib*/libssl.so*",
+	"/usr/bin/node",
+	"/usr/local/bin/node",
 	"/usr/lib/*/libnode.so*",
+	"/usr/lib/*/libgnutls.so.*",
+	"/usr/lib64/libgnutls.so.*",
+	"/usr/lib/*/libnspr4.so",
+	"/usr/lib64/libnspr4.so",
+	"/usr/lib/*/libssl3.so",
+	"/usr/lib64/libssl3.so",
 };
 
 static void attach_usual(struct lt_scout *s)

@@ -25,6 +25,12 @@ static char directory[64];
 	"SSL_read SSL_write SSL_read_ex SSL_write_ex SSL_write_ex2 SSL_free SSL_clear "            \
 	"SSL_shutdown SSL_ctrl SSL_set_fd SSL_set_bio SSL_set0_rbio"
 
+#define GNUTLS                                                                                     \
+	"gnutls_record_recv gnutls_record_send gnutls_record_recv_seq gnutls_record_send2 "        \
+	"gnutls_record_send_range gnutls_record_uncork gnutls_deinit gnutls_server_name_set "      \
+	"gnutls_transport_set_int2 gnutls_transport_set_ptr gnutls_transport_set_ptr2"
+#define NSPR "PR_Read PR_Write PR_Recv PR_Send PR_Close"
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -116,7 +122,8 @@ static int plan_of(const char *name, struct lt_probe_plan *ret)
 }
 
 /* Exactly @functions are planned, and each offset is where the function's code is. */
-static void assert_plan(const char *name, const char *functions)
+static void assert_plan_of(const char *collector, enum lt_library library, const char *name,
+			   const char *functions)
 {
 	struct lt_probe_plan plan = {0};
 	char names[512], *rest = names, *function;
@@ -125,8 +132,8 @@ static void assert_plan(const char *name, const char *functions)
 	unsigned count = 0;
 
 	assert_int_equal(plan_of(name, &plan), 0);
-	assert_string_equal(plan.collector, "openssl");
-	assert_int_equal(plan.library, LT_LIBRARY_OPENSSL);
+	assert_string_equal(plan.collector, collector);
+	assert_int_equal(plan.library, library);
 	snprintf(names, sizeof(names), "%s", functions);
 	while ((function = strsep(&rest, " "))) {
 		bool found = false;
@@ -144,6 +151,11 @@ static void assert_plan(const char *name, const char *functions)
 		assert_int_equal(pread(fd, &code, sizeof(code), (off_t)plan.probes[i].offset), 8);
 		assert_int_equal(code, mark_of(plan.probes[i].symbol));
 	}
+}
+
+static void assert_plan(const char *name, const char *functions)
+{
+	assert_plan_of("openssl", LT_LIBRARY_OPENSSL, name, functions);
 }
 
 static void shared_library_whole_and_stripped(void **state)
@@ -212,6 +224,106 @@ static void users_of_the_library_are_not_the_library(void **state)
 	assert_int_equal(plan_of("objects.so", &plan), -ENOENT);
 }
 
+static void gnutls_whole_stripped_and_inside_a_program(void **state)
+{
+	(void)state;
+	build(GNUTLS, "-shared -fPIC", "gnutls.so");
+	assert_plan_of("gnutls", LT_LIBRARY_GNUTLS, "gnutls.so", GNUTLS);
+	run("cd %s && strip --strip-all gnutls.so", directory);
+	assert_plan_of("gnutls", LT_LIBRARY_GNUTLS, "gnutls.so", GNUTLS);
+	build("gnutls_record_send gnutls_record_recv", "-pie", "gnutls");
+	assert_plan_of("gnutls", LT_LIBRARY_GNUTLS, "gnutls",
+		       "gnutls_record_send gnutls_record_recv");
+}
+
+static void half_of_gnutls_is_nothing(void **state)
+{
+	struct lt_probe_plan plan = {0};
+
+	(void)state;
+	build("gnutls_record_send gnutls_record_send2 gnutls_deinit", "-shared", "half.so");
+	assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+	build("gnutls_record_recv gnutls_record_recv_seq gnutls_deinit", "-shared", "half.so");
+	assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+	assert_int_equal(plan.count, 0);
+}
+
+/* Both files of NSS, Mozilla's one, and programs that carry all of it. */
+static void nss_in_two_files_and_in_one(void **state)
+{
+	(void)state;
+	build(NSPR " PR_Open PR_Writev", "-shared -fPIC", "nspr.so");
+	assert_plan_of("nss", LT_LIBRARY_NSS, "nspr.so", NSPR);
+	build("SSL_ImportFD SSL_SetURL SSL_ForceHandshake", "-shared -fPIC", "ssl3.so");
+	assert_plan_of("nss", LT_LIBRARY_NSS, "ssl3.so", "SSL_SetURL");
+	build(NSPR " SSL_ImportFD SSL_SetURL", "-shared -fPIC", "both.so");
+	assert_plan_of("nss", LT_LIBRARY_NSS, "both.so", NSPR " SSL_SetURL");
+	build(NSPR " SSL_SetURL", "-static -no-pie -Wl,-Ttext-segment=0x40000000", "static");
+	assert_plan_of("nss", LT_LIBRARY_NSS, "static", NSPR " SSL_SetURL");
+}
+
+static void half_of_nspr_is_nothing(void **state)
+{
+	struct lt_probe_plan plan = {0};
+
+	(void)state;
+	build("PR_Read PR_Write PR_Recv PR_Send", "-shared", "half.so");
+	assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+	build("PR_Read PR_Close PR_Recv SSL_ImportFD", "-shared", "half.so");
+	assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+	/* A plan that is not one must not look like one: doctor shows what it finds in it. */
+	assert_int_equal(plan.count, 0);
+	assert_null(plan.collector);
+}
+
+/* Which of the two directions a function has, and whether its return counts, is in the hook. */
+static void hooks_say_what_functions_do(void **state)
+{
+	static const struct {
+		const char *symbol;
+		enum lt_hook hook;
+		bool returns;
+	} wanted[] = {
+		{"gnutls_record_recv", LT_HOOK_READ, true},
+		{"gnutls_record_recv_seq", LT_HOOK_READ, true},
+		{"gnutls_record_send", LT_HOOK_WRITE, true},
+		{"gnutls_record_send2", LT_HOOK_WRITE, true},
+		{"gnutls_record_send_range", LT_HOOK_WRITE, true},
+		{"gnutls_record_uncork", LT_HOOK_COVER, true},
+		{"gnutls_deinit", LT_HOOK_FREE, false},
+		{"gnutls_server_name_set", LT_HOOK_SET_NAME, false},
+		{"gnutls_transport_set_int2", LT_HOOK_SET_FD, false},
+		{"gnutls_transport_set_ptr", LT_HOOK_SET_PTR, false},
+		{"gnutls_transport_set_ptr2", LT_HOOK_SET_PTR, false},
+		{"PR_Read", LT_HOOK_READ, true},
+		{"PR_Write", LT_HOOK_WRITE, true},
+		{"PR_Recv", LT_HOOK_RECV, true},
+		{"PR_Send", LT_HOOK_WRITE, true},
+		{"PR_Close", LT_HOOK_FREE, false},
+		{"SSL_SetURL", LT_HOOK_SET_URL, false},
+	};
+	struct lt_probe_plan plan;
+	size_t found = 0;
+
+	(void)state;
+	build(GNUTLS, "-shared", "gnutls.so");
+	build(NSPR " SSL_SetURL", "-shared", "nss.so");
+	for (int file = 0; file < 2; file++) {
+		assert_int_equal(plan_of(file == 0 ? "gnutls.so" : "nss.so", &plan), 0);
+		for (unsigned i = 0; i < plan.count; i++) {
+			for (size_t w = 0; w < LT_COUNT(wanted); w++) {
+				if (strcmp(plan.probes[i].symbol, wanted[w].symbol) != 0)
+					continue;
+				assert_int_equal(plan.probes[i].hook, wanted[w].hook);
+				assert_int_equal(lt_hook_returns(plan.probes[i].hook),
+						 wanted[w].returns);
+				found++;
+			}
+		}
+	}
+	assert_int_equal(found, LT_COUNT(wanted));
+}
+
 static void build_id_is_the_linkers(void **state)
 {
 	static const uint8_t want[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
@@ -243,8 +355,6 @@ static void stacks_that_are_not_read_are_named(void **state)
 	static const struct {
 		const char *functions, *text, *name;
 	} cases[] = {
-		{"gnutls_record_send", "", "GnuTLS"},
-		{"SSL_ImportFD", "", "NSS"},
 		{"mbedtls_ssl_write", "", "Mbed TLS"},
 		{"wolfSSL_write", "", "wolfSSL"},
 		{"s2n_send", "", "s2n-tls"},
@@ -397,6 +507,11 @@ int main(void)
 		cmocka_unit_test(program_that_carries_the_library),
 		cmocka_unit_test(both_directions_make_a_tls_library),
 		cmocka_unit_test(users_of_the_library_are_not_the_library),
+		cmocka_unit_test(gnutls_whole_stripped_and_inside_a_program),
+		cmocka_unit_test(half_of_gnutls_is_nothing),
+		cmocka_unit_test(nss_in_two_files_and_in_one),
+		cmocka_unit_test(half_of_nspr_is_nothing),
+		cmocka_unit_test(hooks_say_what_functions_do),
 		cmocka_unit_test(build_id_is_the_linkers),
 		cmocka_unit_test(stacks_that_are_not_read_are_named),
 		cmocka_unit_test(what_is_no_elf_file_is_refused),

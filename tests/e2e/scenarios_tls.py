@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios of clients on other TLS libraries than OpenSSL: each record must name the library."""
+import pathlib
+import shutil
+
+from bed import HERE, KEY_CANARY, PYTHON, ROOT, finish
+from scenarios import CACHE, PLAIN, STREAM, in_parallel, need, of, scenario, system_library
+
+CLIENTS = HERE / "clients"
+CALLS = ROOT / "build" / "e2e"
+REQUEST = ("api.openai.com", "/v1/chat/completions", f"x-lt-exchange: {PLAIN}\r\n")
+
+
+def libcurl(bed, name, library, *arguments, options=""):
+    path = system_library({"gnutls": "libcurl-gnutls.so.4", "nss": "libcurl-nss.so.4"}[library])
+    environment = bed.environment(name, f"t-{name}", options, library=library, comm=pathlib.Path(PYTHON).name)
+    bed.run([PYTHON, CLIENTS / "libcurl.py", path, *arguments], environment)
+
+
+def every_exchange(bed, exchanges, name, library):
+    ids = [exchange.id for exchange in of(exchanges, "openai", "anthropic", "azure", "mistral", "cohere")]
+    in_parallel((libcurl, bed, name, library, *ids[part::4]) for part in range(4))
+
+
+def habits(bed, name, library):
+    """Streams that come in pieces, a connection that is kept, and requests that the socket does not take at once."""
+    libcurl(bed, name, library, "--times", "20", PLAIN)
+    libcurl(bed, name, library, "--times", "3", STREAM, CACHE, options="split=random:3; delay=2")
+    libcurl(bed, name, library, "--times", "2", "--pad", "3000000", PLAIN)
+
+
+@scenario
+def curl_gnutls(bed, exchanges):
+    every_exchange(bed, exchanges, "curl-gnutls", "gnutls")
+
+
+@scenario
+def curl_gnutls_habits(bed, _):
+    habits(bed, "curl-gnutls-habits", "gnutls")
+
+
+@scenario
+def http2_gnutls(bed, _):
+    libcurl(bed, "http2-gnutls", "gnutls", "--http2", "--times", "3", PLAIN, STREAM, CACHE)
+
+
+@scenario
+def curl_nss(bed, exchanges):
+    every_exchange(bed, exchanges, "curl-nss", "nss")
+
+
+@scenario
+def curl_nss_habits(bed, _):
+    habits(bed, "curl-nss-habits", "nss")
+
+
+@scenario
+def http2_nss(bed, _):
+    libcurl(bed, "http2-nss", "nss", "--http2", "--times", "3", PLAIN, STREAM, CACHE)
+
+
+@scenario
+def wget(bed, exchanges):
+    """Debian's wget is built with GnuTLS. Four calls on one connection, of each kind."""
+    need(shutil.which("wget"), "wget")
+    environment = bed.environment("wget", "t-wget", library="gnutls", comm="wget")
+    for name in (PLAIN, STREAM, CACHE):
+        exchange = exchanges[name]
+        body = bed.folder / f"{name}.wget-body"
+        body.write_bytes(exchange.request_body())
+        headers = [f"--header={key}: {value.replace('REDACTED', KEY_CANARY)}"
+                   for key, value in exchange.request_headers() if key not in ("host", "accept-encoding")]
+        script = 'exec wget "$@" --header="x-lt-want: $LT_WANT; pid=$$"'
+        bed.run(["sh", "-c", script, "wget", "-q", "-O", "/dev/null", f"--ca-certificate={bed.ca}", *headers,
+                 f"--header=x-lt-exchange: {name}", f"--post-file={body}", *[exchange.url] * 4], environment)
+
+
+@scenario
+def gnutls_cli(bed, exchanges):
+    need(shutil.which("gnutls-cli"), "gnutls-cli")
+    exchange = exchanges[PLAIN]
+    environment = bed.environment("gnutls-cli", "t-gnutls-cli", library="gnutls", comm="gnutls-cli")
+    body = exchange.request_body().decode()
+    head = "".join(f"{line}\\r\\n" for line in (
+        f"POST {exchange.path} HTTP/1.1", f"host: {exchange.host}", f"x-lt-exchange: {PLAIN}", "connection: close",
+        "content-type: application/json", f"content-length: {len(body)}"))
+    # It ends when its input does, or the server: the answer is awaited.
+    script = ('{ read -r pid; printf "$1x-lt-want: $LT_WANT; pid=$pid\\r\\n\\r\\n"; printf %s "$2"; sleep 2; } < "$3" | '
+              'sh -c \'echo $$ > "$0"; exec gnutls-cli --x509cafile "$SSL_CERT_FILE" api.openai.com\' "$3"')
+    fifo = bed.folder / "gnutls-cli.pid"
+    bed.run(["sh", "-e", "-c", f'mkfifo "$3"; {script}; rm "$3"', "sh", head, body, fifo], environment)
+
+
+def own_client(bed, name, program, library, *modes):
+    need(CALLS / program, program)
+    environment = bed.environment(name, f"t-{name}", library=library, comm=program)
+    for mode in modes:
+        finish(bed.start([CALLS / program, mode, *REQUEST], environment))
+
+
+@scenario
+def gnutls_calls(bed, _):
+    """All ways in which GnuTLS takes data: what is repeated or was held back counts once."""
+    own_client(bed, "gnutls-calls", "gnutls_call", "gnutls", "send", "retry", "cork", "trickle", "padded", "range",
+               "file")
+
+
+@scenario
+def nss_calls(bed, _):
+    """NSS, in a program that sends the like through files, pipes and sockets in the clear: no record comes of those."""
+    own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer")
