@@ -238,6 +238,8 @@ ENTER(set_fd, LT_HOOK_SET_FD)
 ENTER(set_bio, LT_HOOK_SET_BIO)
 ENTER(set_rbio, LT_HOOK_SET_RBIO)
 
+#include "bpf/go.h"
+
 /* The empty pair that the benchmark measures as its floor. */
 SEC("uprobe")
 int lt_floor_enter(struct pt_regs *ctx)
