@@ -1,6 +1,6 @@
 module ledgertap.example/sdk
 
-go 1.24
+go 1.26.0
 
 require github.com/openai/openai-go/v3 v3.98.0
 
