@@ -46,4 +46,22 @@ struct call {
 	__u32 library;
 };
 
+/* A call of a Go method in progress. */
+struct go_call_key {
+	__u64 goroutine;
+	__u32 tgid;
+	__u32 dir;
+};
+
+struct go_call {
+	__u64 ctx;
+	__u64 buf;
+	__u64 len;
+	__u64 depth;	/* of the frame, from the top of the goroutine's stack */
+	__u64 stack_lo; /* the goroutine's stack at entry */
+	__u64 stack_hi;
+	__u64 ts_ns;   /* boot time of entry; writes only */
+	__u64 process; /* go_process_mark() */
+};
+
 enum { CONN_TRIES = 64 }; /* changes of direction looked at before a connection is given up */

@@ -22,6 +22,23 @@ enum lt_hook {
 	LT_HOOK_SET_PTR,  /* f(ctx, p): a descriptor in a pointer, or the caller's own object */
 	LT_HOOK_SET_NAME, /* f(ctx, type, name, length): server name */
 	LT_HOOK_SET_URL,  /* f(ctx, name): server name, of a PRFileDesc */
+	/*
+	 * Go's methods, in bpf/go.h. Their returns have probes of their own: one on every RET.
+	 * First those whose arguments are in registers, then, in the same order, those of older Go
+	 * whose arguments are on the stack.
+	 */
+	LT_HOOK_GO_READ, /* (c) f(b []byte) (n int, err error) */
+	LT_HOOK_GO_WRITE,
+	LT_HOOK_GO_READ_RET,
+	LT_HOOK_GO_WRITE_RET,
+	LT_HOOK_GO_CLOSE,     /* (c) f(): this use of the address ends */
+	LT_HOOK_GO_HANDSHAKE, /* (c) f(...): a client's connection begins */
+	LT_HOOK_GO_STACK_READ,
+	LT_HOOK_GO_STACK_WRITE,
+	LT_HOOK_GO_STACK_READ_RET,
+	LT_HOOK_GO_STACK_WRITE_RET,
+	LT_HOOK_GO_STACK_CLOSE,
+	LT_HOOK_GO_STACK_HANDSHAKE,
 	LT_HOOK_COUNT,
 };
 

@@ -36,6 +36,18 @@ struct {
 	__type(value, struct call);
 } calls __weak SEC(".maps");
 
+/*
+ * Calls of Go methods in progress, by goroutine and direction: one for every connection that waits
+ * for its next answer. Least recently used: a process that is killed leaves its own behind, and
+ * what is needed after all stands in the frame (go.h).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct go_call_key);
+	__type(value, struct go_call);
+} go_calls __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

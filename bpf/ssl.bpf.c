@@ -16,11 +16,10 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/emit.h"
+#include "bpf/connection.h"
 #include "bpf/entry.h"
 #include "bpf/hooks.h"
 #include "bpf/nspr.h"
-#include "bpf/process.h"
 #include "bpf/verdict.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -31,144 +30,6 @@ enum { SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_HOST_NAME = 0 };
 /* gnutls_server_name_set(session, GNUTLS_NAME_DNS, ...), and what a write returns that has to be
  * repeated, gnutls/gnutls.h. */
 enum { GNUTLS_NAME_DNS = 1, GNUTLS_E_AGAIN = -28, GNUTLS_E_INTERRUPTED = -52 };
-
-static __always_inline void new_conn(const struct conn_key *key, struct task_struct *leader)
-{
-	struct conn conn = {
-		.generation = bpf_ktime_get_boot_ns(),
-		.process_start_ns = BPF_CORE_READ(leader, start_boottime),
-		.exec_id = BPF_CORE_READ(leader, self_exec_id),
-		.slot = __sync_fetch_and_add(&lt_next_slot, 1) & (LT_VERDICT_SLOTS - 1),
-		.fd = -1,
-		.last_dir = 0xff,
-	};
-
-	if (bpf_map_update_elem(&conns, key, &conn, BPF_ANY))
-		count(LT_KC_CALLS_LOST, 1);
-}
-
-/* The connection of (this process, @ctx); made when it is new, or when the process is not the one
- * that made it. */
-static __always_inline struct conn *get_conn(const struct conn_key *key)
-{
-	struct task_struct *leader = current_leader();
-	struct conn *conn = bpf_map_lookup_elem(&conns, key);
-
-	if (conn && conn->process_start_ns == BPF_CORE_READ(leader, start_boottime) &&
-	    conn->exec_id == BPF_CORE_READ(leader, self_exec_id))
-		return conn;
-	new_conn(key, leader);
-	return bpf_map_lookup_elem(&conns, key);
-}
-
-/*
- * The process's environment, once for a connection: read here, where the process surely lives (a
- * short one is gone before userspace could look). Userspace keeps the variables that the config
- * names and wipes the rest.
- */
-static __always_inline void emit_environ(struct facts *f)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	__u64 start = BPF_CORE_READ(task, mm, env_start);
-	__u64 len = BPF_CORE_READ(task, mm, env_end) - start;
-	struct lt_event_environ *e;
-
-	f->conn->environ_sent = 1;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e)
-		return;
-	if (len > LT_ENVIRON_MAX)
-		len = LT_ENVIRON_MAX;
-	fill_conn(&e->conn, LT_EVENT_ENVIRON, f);
-	e->len = len;
-	if (bpf_probe_read_user(e->text, len, (const void *)start)) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		return;
-	}
-	bpf_ringbuf_submit(e, wakeup_flags());
-}
-
-static __always_inline bool get_facts(__u64 ctx, struct facts *f)
-{
-	f->key.ctx = ctx;
-	f->key.tgid = bpf_get_current_pid_tgid() >> 32;
-	f->key.pad = 0;
-	f->conn = get_conn(&f->key);
-	if (!f->conn)
-		return false;
-	f->ts_ns = bpf_ktime_get_boot_ns();
-	f->cgroup_id = bpf_get_current_cgroup_id();
-	f->uid = (__u32)bpf_get_current_uid_gid();
-	if (lt_wants_environ && !f->conn->environ_sent)
-		emit_environ(f);
-	return true;
-}
-
-/* fd -> struct sock through the task's own files: no socket probe is needed for the address. */
-static __always_inline void emit_peer(struct facts *f, __u64 flags)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	__u32 fd = f->conn->fd;
-	struct lt_event_peer *e;
-	struct file **files;
-	struct file *file;
-	struct socket *socket;
-	struct sock *sk;
-	__u16 family;
-
-	if (fd >= BPF_CORE_READ(table, max_fds))
-		return;
-	files = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
-		return;
-	socket = BPF_CORE_READ(file, private_data);
-	/* A file that is no socket has something else there: a socket points back at its file. */
-	if (!socket || BPF_CORE_READ(socket, file) != file)
-		return;
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != 2 && family != 10) || BPF_CORE_READ(sk, __sk_common.skc_dport) == 0)
-		return; /* not connected yet: the first data asks again */
-	f->conn->peer_sent = 1;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e)
-		return;
-	__builtin_memset(e, 0, sizeof(*e));
-	fill_conn(&e->conn, LT_EVENT_PEER, f);
-	e->family = family;
-	e->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	e->socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	if (family == 2)
-		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_daddr);
-	else
-		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
-	bpf_ringbuf_submit(e, flags);
-}
-
-static __always_inline void conn_ends(__u64 ssl)
-{
-	struct conn_key key = {.ctx = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
-	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
-	struct lt_event_close *e;
-	struct facts f = {.key = key, .conn = conn};
-
-	if (!conn)
-		return;
-	if (conn->synced || conn->verdict == LT_VERDICT_FULL || conn->verdict == LT_VERDICT_HEAD) {
-		f.ts_ns = bpf_ktime_get_boot_ns();
-		f.cgroup_id = bpf_get_current_cgroup_id();
-		f.uid = (__u32)bpf_get_current_uid_gid();
-		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-		if (e) {
-			fill_conn(&e->conn, LT_EVENT_CLOSE, &f);
-			e->position[0] = conn->position[0];
-			e->position[1] = conn->position[1];
-			bpf_ringbuf_submit(e, wakeup_flags());
-		}
-	}
-	bpf_map_delete_elem(&conns, &key);
-}
 
 /*
  * GnuTLS keeps what a write that has to be repeated was given. The call that repeats it may name
@@ -256,20 +117,6 @@ int lt_ssl_leave_old(struct pt_regs *ctx)
 	leave(ctx, false);
 	guard_leave();
 	return 0;
-}
-
-/*
- * SSL_clear makes the object ready for another connection. OpenSSL also calls it itself when a
- * handshake begins: then nothing has been sent, and the descriptor and the server name that were
- * set before stay right.
- */
-static __always_inline void conn_clears(__u64 ssl)
-{
-	struct conn_key key = {.ctx = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
-	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
-
-	if (conn && (conn->position[0] > 0 || conn->position[1] > 0))
-		conn_ends(ssl);
 }
 
 static __always_inline void conn_shuts(__u64 ssl)
@@ -478,6 +325,8 @@ ENTER(gnutls_cover, LT_LIBRARY_GNUTLS, LT_HOOK_COVER)
 ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
 ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
 ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
+
+#include "bpf/go.h"
 
 /* The empty pair that the benchmark measures as its floor. */
 SEC("uprobe")

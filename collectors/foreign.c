@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "collectors/elf_image.h"
+#include "collectors/go_tls.h"
 
 static const struct {
 	const char *symbol, *name;
@@ -21,7 +22,6 @@ static const struct {
 static const struct {
 	const char *text, *name;
 } by_text[] = {
-	{"crypto/tls.(*Conn).Write", "Go crypto/tls, without symbols"},
 	{"ssl/ssl_lib.cc", "BoringSSL, without symbols"},
 	{"ssl/ssl_lib.c", "OpenSSL, without symbols"},
 	{"/rustls-0.", "rustls"},
@@ -29,6 +29,10 @@ static const struct {
 
 const char *lt_collector_foreign(const struct lt_elf_image *image)
 {
+	const char *refused = lt_go_tls_refused(image);
+
+	if (refused)
+		return refused;
 	for (size_t i = 0; i < LT_COUNT(by_symbol); i++) {
 		const char *name = by_symbol[i].symbol;
 		uint64_t offset;

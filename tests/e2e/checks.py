@@ -187,8 +187,8 @@ def identity(out, want, record):
         out.same("pid", int(want["pid"]), record.get("pid"))
     if want.get("comm"):
         out.same("comm", want["comm"], record.get("comm"))
-    if want.get("library"):
-        out.same("tls_library", want["library"], record.get("tls_library"))
+    if want.get("tls"):
+        out.same("tls_library", want["tls"], record.get("tls_library"))
     if want.get("team"):
         out.same("team", want["team"], record.get("team"))
     if want.get("container"):

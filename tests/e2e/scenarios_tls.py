@@ -4,7 +4,7 @@ import pathlib
 import shutil
 
 from bed import HERE, KEY_CANARY, PYTHON, ROOT, finish
-from scenarios import CACHE, PLAIN, STREAM, in_parallel, need, of, scenario, system_library
+from scenarios import CACHE, PLAIN, STREAM, in_parallel, need, over_http, scenario, system_library
 
 CLIENTS = HERE / "clients"
 CALLS = ROOT / "build" / "e2e"
@@ -13,12 +13,13 @@ REQUEST = ("api.openai.com", "/v1/chat/completions", f"x-lt-exchange: {PLAIN}\r\
 
 def libcurl(bed, name, library, *arguments, options=""):
     path = system_library({"gnutls": "libcurl-gnutls.so.4", "nss": "libcurl-nss.so.4"}[library])
-    environment = bed.environment(name, f"t-{name}", options, library=library, comm=pathlib.Path(PYTHON).name)
+    environment = bed.environment(name, f"t-{name}", options, tls=library, comm=pathlib.Path(PYTHON).name)
     bed.run([PYTHON, CLIENTS / "libcurl.py", path, *arguments], environment)
 
 
 def every_exchange(bed, exchanges, name, library):
-    ids = [exchange.id for exchange in of(exchanges, "openai", "anthropic", "azure", "mistral", "cohere")]
+    providers = ("openai", "anthropic", "azure", "mistral", "cohere")
+    ids = [exchange.id for exchange in over_http(exchanges) if exchange.raw["provider"] in providers]
     in_parallel((libcurl, bed, name, library, *ids[part::4]) for part in range(4))
 
 
@@ -63,7 +64,7 @@ def http2_nss(bed, _):
 def wget(bed, exchanges):
     """Debian's wget is built with GnuTLS. Four calls on one connection, of each kind."""
     need(shutil.which("wget"), "wget")
-    environment = bed.environment("wget", "t-wget", library="gnutls", comm="wget")
+    environment = bed.environment("wget", "t-wget", tls="gnutls", comm="wget")
     for name in (PLAIN, STREAM, CACHE):
         exchange = exchanges[name]
         body = bed.folder / f"{name}.wget-body"
@@ -79,7 +80,7 @@ def wget(bed, exchanges):
 def gnutls_cli(bed, exchanges):
     need(shutil.which("gnutls-cli"), "gnutls-cli")
     exchange = exchanges[PLAIN]
-    environment = bed.environment("gnutls-cli", "t-gnutls-cli", library="gnutls", comm="gnutls-cli")
+    environment = bed.environment("gnutls-cli", "t-gnutls-cli", tls="gnutls", comm="gnutls-cli")
     body = exchange.request_body().decode()
     head = "".join(f"{line}\\r\\n" for line in (
         f"POST {exchange.path} HTTP/1.1", f"host: {exchange.host}", f"x-lt-exchange: {PLAIN}", "connection: close",
@@ -93,7 +94,7 @@ def gnutls_cli(bed, exchanges):
 
 def own_client(bed, name, program, library, *modes):
     need(CALLS / program, program)
-    environment = bed.environment(name, f"t-{name}", library=library, comm=program)
+    environment = bed.environment(name, f"t-{name}", tls=library, comm=program)
     for mode in modes:
         finish(bed.start([CALLS / program, mode, *REQUEST], environment))
 

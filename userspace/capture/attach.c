@@ -134,6 +134,37 @@ void lt_attach_end_events(struct lt_capture *c)
 	}
 }
 
+static bool is_of_go(enum lt_hook hook)
+{
+	return hook >= LT_HOOK_GO_READ && hook <= LT_HOOK_GO_STACK_HANDSHAKE;
+}
+
+static struct bpf_program *go_program(const struct lt_capture *c, enum lt_hook hook)
+{
+	const struct lt_capture_bpf *s = c->skeleton;
+	struct bpf_program *const plain[LT_HOOK_COUNT] = {
+		[LT_HOOK_GO_READ] = s->progs.lt_go_plain_read,
+		[LT_HOOK_GO_WRITE] = s->progs.lt_go_plain_write,
+		[LT_HOOK_GO_READ_RET] = s->progs.lt_go_plain_read_ret,
+		[LT_HOOK_GO_WRITE_RET] = s->progs.lt_go_plain_write_ret,
+		[LT_HOOK_GO_CLOSE] = s->progs.lt_go_plain_close,
+		[LT_HOOK_GO_HANDSHAKE] = s->progs.lt_go_plain_handshake,
+		[LT_HOOK_GO_STACK_READ] = s->progs.lt_go_plain_stack_read,
+		[LT_HOOK_GO_STACK_WRITE] = s->progs.lt_go_plain_stack_write,
+		[LT_HOOK_GO_STACK_READ_RET] = s->progs.lt_go_plain_stack_read_ret,
+		[LT_HOOK_GO_STACK_WRITE_RET] = s->progs.lt_go_plain_stack_write_ret,
+		[LT_HOOK_GO_STACK_CLOSE] = s->progs.lt_go_plain_stack_close,
+		[LT_HOOK_GO_STACK_HANDSHAKE] = s->progs.lt_go_plain_stack_handshake,
+	};
+
+	if (c->way == LT_ATTACH_PLAIN)
+		return plain[hook];
+	if (hook != LT_HOOK_GO_READ_RET && hook != LT_HOOK_GO_WRITE_RET &&
+	    hook != LT_HOOK_GO_STACK_READ_RET && hook != LT_HOOK_GO_STACK_WRITE_RET)
+		return s->progs.lt_go_enter;
+	return c->old ? s->progs.lt_go_leave_old : s->progs.lt_go_leave;
+}
+
 /* Without cookies: the program that knows both the function and whose it is. */
 static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_library library,
 					 enum lt_hook hook)
@@ -172,6 +203,8 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_lib
 {
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_enter;
+	if (is_of_go(hook))
+		return go_program(c, hook);
 	return c->way == LT_ATTACH_PLAIN ? plain_program(c, library, hook)
 					 : c->skeleton->progs.lt_ssl_enter;
 }

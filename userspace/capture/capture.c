@@ -144,30 +144,37 @@ static int check_features(const struct lt_features *f, enum lt_attach_way way,
 	return 0;
 }
 
-static const struct bpf_program *unused_return(const struct lt_capture *c)
+static bool begins(const char *name, const char *with)
 {
-	return c->old ? c->skeleton->progs.lt_ssl_leave : c->skeleton->progs.lt_ssl_leave_old;
+	return strncmp(name, with, strlen(with)) == 0;
 }
 
-/* Only what this way of attaching needs is loaded: older kernels do not know the rest. */
+/* Whether this way of attaching on this kernel has a use for the uprobe program @name. */
+static bool is_needed(const struct lt_capture *c, const char *name)
+{
+	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_");
+	bool cookie = strcmp(name, "lt_ssl_enter") == 0 || strcmp(name, "lt_go_enter") == 0 ||
+		      begins(name, "lt_go_leave");
+	bool returning = begins(name, "lt_ssl_leave") || begins(name, "lt_go_leave");
+	size_t n = strlen(name);
+
+	if (c->way == LT_ATTACH_PLAIN ? cookie : plain)
+		return false;
+	return !returning || c->old == (n > 4 && strcmp(name + n - 4, "_old") == 0);
+}
+
+/* Only what is needed is loaded: older kernels do not know the rest. */
 static void choose_programs(struct lt_capture *c)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, c->skeleton->obj)
 	{
-		const char *name = bpf_program__name(program);
-		bool uprobe = strncmp(name, "lt_ssl_", 7) == 0 ||
-			      strncmp(name, "lt_floor_", 9) == 0;
-		bool fallback = strncmp(name, "lt_ssl_enter_", 13) == 0;
-		bool load = !fallback && program != unused_return(c);
-
-		if (c->way == LT_ATTACH_PLAIN)
-			load = strcmp(name, "lt_ssl_enter") != 0 && program != unused_return(c);
-		bpf_program__set_autoload(program, load);
-		if (uprobe)
-			bpf_program__set_autoattach(program, false);
-		if (uprobe && c->way == LT_ATTACH_MULTI)
+		if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
+			continue;
+		bpf_program__set_autoload(program, is_needed(c, bpf_program__name(program)));
+		bpf_program__set_autoattach(program, false);
+		if (c->way == LT_ATTACH_MULTI)
 			bpf_program__set_expected_attach_type(
 				program, (enum bpf_attach_type)LT_BPF_TRACE_UPROBE_MULTI);
 	}

@@ -1,0 +1,3 @@
+module ledgertap.example/client
+
+go 1.17
