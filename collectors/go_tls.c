@@ -244,8 +244,11 @@ static int examine(const struct lt_elf_image *elf, struct lt_probe_plan *ret, co
 static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 {
 	const char *why;
+	int r = examine(image, ret, &why);
 
-	return examine(image, ret, &why);
+	if (r < 0) /* half a plan is none */
+		*ret = (struct lt_probe_plan){0};
+	return r;
 }
 
 const char *lt_go_tls_refused(const struct lt_elf_image *image)

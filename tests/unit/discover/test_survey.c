@@ -37,7 +37,7 @@ static int make_directory(void **state)
 	run("cd %s && mkdir proc && echo 'int SSL_read(void){return 0;} int SSL_write(void){return "
 	    "0;}' >tls.c && gcc -shared -fPIC -nostdlib tls.c -o tls.so",
 	    directory);
-	run("cd %s && echo 'int gnutls_record_send(void){return 0;}' >other.c && gcc -shared -fPIC "
+	run("cd %s && echo 'int wolfSSL_write(void){return 0;}' >other.c && gcc -shared -fPIC "
 	    "-nostdlib other.c -o other.so",
 	    directory);
 	run("cd %s && echo 'int plain(void){return 0;}' >plain.c && gcc -shared -fPIC -nostdlib "
@@ -133,7 +133,7 @@ static void files_and_their_processes(void **state)
 		assert_in_range(file->pids[i], 101, 106);
 	file = find(&got, "other.so");
 	assert_null(file->collector);
-	assert_string_equal(file->foreign, "GnuTLS");
+	assert_string_equal(file->foreign, "wolfSSL");
 	assert_int_equal(file->processes, 1);
 	assert_int_equal(file->pids[0], 102);
 	assert_int_equal(totals.processes, 7);
