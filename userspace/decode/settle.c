@@ -131,12 +131,13 @@ static void settle_counts(struct lt_work *w)
 
 	for (unsigned i = 0; i < shape->counter_count; i++) {
 		uint64_t n = w->counter[i];
-		struct lt_count *unit = &w->unit[shape->counts[i]];
 
-		if (shape->counts[i] == LT_COUNTS_TOOL_CALLS && answered)
+		if (shape->counts[i] != LT_COUNTS_TOOL_CALLS) {
+			if (n > 0)
+				raise(&w->unit[shape->counts[i]], n * 1000000);
+		} else if (answered) {
 			raise(calls, n);
-		else if (shape->counts[i] != LT_COUNTS_TOOL_CALLS && n > 0)
-			raise(unit, n * 1000000);
+		}
 	}
 	for (unsigned i = 0; shape->has_per_call && answered && i < shape->unit_count; i++) {
 		if (shape->per_call[i])
