@@ -8,15 +8,10 @@
  * programs use it) and early data.
  */
 #include <errno.h>
-#include <stdio.h>
 
-#include "collectors/collector.h"
-#include "collectors/elf_image.h"
+#include "collectors/symbols.h"
 
-static const struct {
-	const char *symbol;
-	enum lt_hook hook;
-} functions[] = {
+static const struct lt_named_hook functions[] = {
 	{"gnutls_record_recv", LT_HOOK_READ},
 	{"gnutls_record_send", LT_HOOK_WRITE},
 	{"gnutls_record_recv_seq", LT_HOOK_READ},
@@ -32,30 +27,18 @@ static const struct {
 
 static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 {
-	const char *names[LT_COUNT(functions)];
-	uint64_t offsets[LT_COUNT(functions)];
-	int r;
+	uint64_t offsets[LT_NAMED_HOOKS_MAX];
+	int r = lt_symbols_find(image, "gnutls_", functions, LT_COUNT(functions), offsets);
 
-	for (size_t i = 0; i < LT_COUNT(functions); i++)
-		names[i] = functions[i].symbol;
-	r = lt_elf_functions(image, "gnutls_", names, LT_COUNT(functions), offsets);
 	if (r < 0)
 		return r;
 	if (!offsets[0] || !offsets[1])
 		return -ENOENT;
-	ret->library = LT_LIBRARY_GNUTLS;
-	ret->collector = lt_gnutls_collector.name;
-	ret->count = 0;
-	for (size_t i = 0; i < LT_COUNT(functions); i++) {
-		struct lt_probe *probe = &ret->probes[ret->count];
-
-		if (offsets[i] == 0)
-			continue;
-		probe->hook = functions[i].hook;
-		probe->offset = offsets[i];
-		snprintf(probe->symbol, sizeof(probe->symbol), "%s", functions[i].symbol);
-		ret->count++;
-	}
+	*ret = (struct lt_probe_plan){
+		.library = LT_LIBRARY_GNUTLS,
+		.collector = lt_gnutls_collector.name,
+	};
+	lt_symbols_add(functions, LT_COUNT(functions), offsets, ret);
 	return 0;
 }
 
