@@ -13,7 +13,6 @@ import collections
 import concurrent.futures
 import pathlib
 import shutil
-import socket
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 import aftermath  # noqa: E402
+import alone  # noqa: E402
 import checks  # noqa: E402
 from bed import BINARY, Bed, Missing, why_no_bpf  # noqa: E402
 from exchanges import load, load_corpus  # noqa: E402
@@ -137,23 +137,8 @@ def main():
     return test(args, names)
 
 
-def only_run():
-    """Waits until no other run is on this host: each agent would see the other one's clients. The name is bound
-    until this process ends."""
-    lock, said = socket.socket(socket.AF_UNIX), False
-    while True:
-        try:
-            lock.bind("\0ledgertap-e2e")
-            return lock
-        except OSError:
-            if not said:
-                print("another run is on this host: waiting for its end", flush=True)
-            said = True
-            time.sleep(0.5)
-
-
 def test(args, names):
-    lock = only_run()
+    held = alone.hold_host()
     results, exchanges, corpus = Results(), load(), load_corpus() if "corpus" in names else {}
     with Bed(corpus) as bed:
         for phase in ("live", "restart"):
@@ -172,7 +157,7 @@ def test(args, names):
         if args.keep:
             shutil.copytree(bed.folder, BINARY.parent / "e2e" / "last", dirs_exist_ok=True,
                             ignore=shutil.ignore_patterns("o1", "o2", "hidden-mount"))
-    lock.close()
+    held.close()
     return results.finish()
 
 
