@@ -215,10 +215,7 @@ static int examine(const struct lt_elf_image *elf, struct lt_probe_plan *ret, co
 	struct program p = {.elf = elf};
 	int r = find(elf, &p);
 
-	*ret = (struct lt_probe_plan){
-		.library = LT_LIBRARY_GO_TLS,
-		.collector = lt_go_tls_collector.name,
-	};
+	*ret = (struct lt_probe_plan){0};
 	*ret_why = p.why;
 	if (r < 0)
 		return r;
@@ -238,6 +235,8 @@ static int examine(const struct lt_elf_image *elf, struct lt_probe_plan *ret, co
 		if (r == -ENOMEM)
 			return r;
 	}
+	ret->library = LT_LIBRARY_GO_TLS;
+	ret->collector = lt_go_tls_collector.name;
 	return 0;
 }
 

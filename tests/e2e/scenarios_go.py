@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
-from bed import HERE, ROOT, Missing, finish
+from bed import BINARY, HERE, ROOT, Agent, Missing, finish
 from scenarios import BEFORE, CACHE, EXCHANGES, PLAIN, STREAM, scenario
 
 SOURCES = HERE / "clients" / "go"
@@ -119,6 +120,52 @@ def go_early(bed, _):
         raise Missing("go is not here")
     (bed.folder / "go-early").touch()
     finish(bed.early.pop("go-early"))
+
+
+def seen_by(agent, tenant, count):
+    """The calls of that tenant, when there are so many; fewer where they don't come."""
+    end = time.monotonic() + 15
+    while True:
+        records = [record for record in agent.calls() if record.get("tenant") == tenant]
+        if len(records) >= count or time.monotonic() > end:
+            return records
+        time.sleep(0.2)
+
+
+def check_way(bed, exchanges, way):
+    """The same calls, by a second agent that attaches in that way."""
+    name, times = f"go-by-{way}", 4
+    wrapper, log = bed.folder / name, bed.folder / f"{name}.log"
+    wrapper.write_text(f'#!/bin/sh\ncommand=$1; shift\n[ "$command" != agent ] || set -- --attach {way} "$@"\n'
+                       f'exec {BINARY} "$command" "$@"\n')
+    wrapper.chmod(0o755)
+    log.touch()
+    program, go = build("client", "pie"), bed.folder / f"{name}.go"
+    environment = bed.environment("go-ways", f"t-{name}", comm=program.name, tls="go_tls")
+    # There before the agent: its file is attached when the agent says that it is ready, however long that takes.
+    first = bed.start([program, "-wait", go, EXCHANGES, "at-once", times, PLAIN, STREAM], environment)
+    first.stdout.readline()
+    agent = Agent(bed.folder / f"{name}.state", bed.config, log, wrapper)
+    try:
+        agent.wait_ready(60)
+        go.touch()
+        finish(first)
+        bed.run([program, "-http2", EXCHANGES, "at-once", times, PLAIN, STREAM], environment)
+        records = seen_by(agent, f"t-{name}", 4 * times)
+    finally:
+        agent.stop(20)
+        first.kill()
+    wanted = sorted([exchanges[ident].expected["output_tokens"] for ident in (PLAIN, STREAM)] * 2 * times)
+    found = sorted((record.get("usage") or {}).get("output_tokens") or 0 for record in records)
+    if found != wanted or {record.get("tls_library") for record in records} != {"go_tls"}:
+        raise RuntimeError(f"--attach {way}: {len(records)} records of {4 * times} calls, output tokens {found}")
+
+
+@scenario
+def go_ways(bed, exchanges):
+    """The ways of attaching that older kernels need; the other scenarios take the best that there is."""
+    for way in ("cookie", "plain"):
+        check_way(bed, exchanges, way)
 
 
 @scenario

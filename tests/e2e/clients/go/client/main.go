@@ -123,29 +123,16 @@ func call(client *http.Client, e exchange) error {
 	return finish(response)
 }
 
+// Reads all there is, every piece one frame deeper and into a buffer of that frame: so the stack has to grow, and be
+// moved with all such buffers, while some Read is under way.
+//
 //go:noinline
-func deepen(depth int) byte {
-	var room [512]byte
-	if depth == 0 {
-		return room[0]
-	}
-	return deepen(depth-1) + room[depth%len(room)]
-}
-
-// Reads into a buffer on the stack, which moves while Read is under way: the handshake and the record layer need more of
-// it than there is. Then the stack is used deeply, so that the next round finds it large.
-func drain(conn *tls.Conn, ends func([]byte) bool) error {
+func readDeeper(conn *tls.Conn, depth int) error {
 	var buffer [1500]byte
-	var all []byte
-	for !ends(all) {
-		n, err := conn.Read(buffer[:])
-		all = append(all, buffer[:n]...)
-		if err != nil {
-			return err
-		}
-		deepen(40)
+	if _, err := conn.Read(buffer[:]); err != nil || depth == 0 {
+		return err
 	}
-	return nil
+	return readDeeper(conn, depth-1)
 }
 
 func callByHand(_ *http.Client, e exchange) error {
@@ -162,7 +149,9 @@ func callByHand(_ *http.Client, e exchange) error {
 	if err := out.Write(conn); err != nil {
 		return err
 	}
-	err = drain(conn, func([]byte) bool { return false })
+	for err == nil {
+		err = readDeeper(conn, 300)
+	}
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
