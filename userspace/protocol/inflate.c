@@ -26,7 +26,7 @@ enum coding { GZIP, DEFLATE, BROTLI, ZSTD };
 
 struct stage {
 	enum coding coding;
-	bool begun;    /* deflate: the first byte has told zlib from raw */
+	bool begun;    /* deflate: the first byte has told zlib from raw; zstd: inside a frame */
 	bool ended;    /* gzip: a member ended; another one may follow */
 	bool trailing; /* what follows the end is no member: skipped */
 	z_stream z;
@@ -272,6 +272,13 @@ static int feed_brotli(struct lt_inflate *z, unsigned stage, struct lt_bytes in)
 	}
 }
 
+/* RFC 8878: frames and skippable frames. libzstd may also take forms from before the RFC, which no
+ * HTTP peer has a right to send. */
+static bool begins_frame(uint8_t first)
+{
+	return first == 0x28 || first >> 4 == 5;
+}
+
 static int feed_zstd(struct lt_inflate *z, unsigned stage, struct lt_bytes in)
 {
 	struct stage *s = &z->stages[stage];
@@ -282,10 +289,17 @@ static int feed_zstd(struct lt_inflate *z, unsigned stage, struct lt_bytes in)
 		size_t code;
 		int r;
 
+		if (!s->begun && input.pos < input.size) {
+			if (!begins_frame(in.p[input.pos]))
+				return -EBADMSG;
+			s->begun = true;
+		}
 		output = (ZSTD_outBuffer){.dst = s->out, .size = OUT_SIZE};
 		code = ZSTD_decompressStream(s->zstd, &output, &input);
 		if (ZSTD_isError(code))
 			return -EBADMSG;
+		if (code == 0)
+			s->begun = false;
 		r = emit(z, stage, output.pos);
 		if (r < 0)
 			return r;
