@@ -170,6 +170,8 @@ static int open_capture(struct agent *a)
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
 	};
 	struct lt_problem problem = {0};
 	int r;
