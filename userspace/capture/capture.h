@@ -75,7 +75,8 @@ enum lt_plain_way lt_capture_plain_way(const struct lt_capture *c);
 /* All connections of the processes in this cgroup (v2 id), and below it, are looked at. Any thread.
  */
 LT_MUST_CHECK int lt_capture_plain_cgroup(struct lt_capture *c, uint64_t id);
-/* LT_PLAIN_SYSCALLS: this process has a connection from before. Any thread. */
+/* LT_PLAIN_SYSCALLS: this process has a connection from before. Nothing in the other ways. Any
+ * thread. */
 LT_MUST_CHECK int lt_capture_plain_process(struct lt_capture *c, uint32_t tgid);
 
 /* Takes over what the kernel counted since the last time. Any one thread. */

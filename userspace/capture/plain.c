@@ -98,6 +98,8 @@ int lt_capture_plain_process(struct lt_capture *c, uint32_t tgid)
 {
 	uint8_t yes = 1;
 
+	if (c->plain != LT_PLAIN_SYSCALLS)
+		return 0;
 	if (bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.plain_tasks), &tgid, &yes, BPF_ANY) <
 	    0)
 		return -errno;

@@ -213,7 +213,14 @@ static void say_closed(unsigned count)
 
 static int start(struct agent *a)
 {
-	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
+	struct lt_scout_opts scout = {
+		.sweep_ns = a->config->sweep_ns,
+		.plain = {.ports = a->config->plain_ports,
+			  .cgroups = a->config->plain_cgroups,
+			  .cgroup_count = a->config->plain_cgroup_count},
+		.found = on_file,
+		.arg = a,
+	};
 	int processes, r;
 
 	r = open_ledger(a);

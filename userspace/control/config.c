@@ -320,7 +320,7 @@ static int read_plain_cgroups(const struct reader *r, const struct lt_yaml_node 
 		const char *path = NULL;
 		int e = read_path(r, item, &path);
 
-		if (e < 0 || !path || strstr(path, "/../"))
+		if (e < 0 || !path || strstr(path, "/.."))
 			return e < 0 ? e : wrong(r, list, expected);
 		r->config->plain_cgroups[r->config->plain_cgroup_count++] = path;
 	}
