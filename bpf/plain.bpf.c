@@ -49,11 +49,10 @@ int lt_plain_sent(__u64 *ctx)
 	return 0;
 }
 
-/* What is only looked at counts 0 there; an error queue holds what was sent. */
 SEC("tp_btf/sock_recv_length")
 int lt_plain_received(__u64 *ctx)
 {
-	if (!(ctx[2] & MSG_ERRQUEUE))
+	if (!(ctx[2] & (MSG_PEEK | MSG_ERRQUEUE)))
 		sock_moved((struct sock *)ctx[0], LT_DIR_READ, (int)ctx[1]);
 	return 0;
 }

@@ -32,6 +32,8 @@ enum {
 };
 #endif
 
+/* Flags with which a call takes nothing out of the stream: it only looks, or asks what became of
+ * what was sent. */
 enum { MSG_PEEK = 0x02, MSG_ERRQUEUE = 0x2000 };
 
 struct user_iovec {
@@ -79,7 +81,6 @@ static __always_inline bool is_msg(long number)
 	return number == NR_SENDMSG || number == NR_RECVMSG;
 }
 
-/* Flags that make a receiving call take nothing out of the stream. */
 static __always_inline bool syscall_only_looks(struct pt_regs *regs, long number)
 {
 	__u64 flags = 0;
