@@ -124,6 +124,18 @@ static __always_inline void take_unseen(struct conn *conn, __u32 dir, __u64 len)
 	conn->last_dir = dir;
 }
 
+/*
+ * When what was sent just now went out, or a moment later, but before anything came back for it:
+ * another thread may have read the answer already, and what was asked first has to look so.
+ */
+static __always_inline __u64 sent_ns(struct sock *sk, __u64 now_ns)
+{
+	__u64 asleep_ns = now_ns - bpf_ktime_get_ns(); /* the boot clock counts that */
+	__u64 sent = BPF_CORE_READ((struct tcp_sock *)sk, tcp_mstamp) * 1000 + asleep_ns;
+
+	return sent < now_ns ? sent : now_ns;
+}
+
 /* @len bytes went through @sk; @s says where they are, 0: that is not known. */
 static __always_inline void take(struct sock *sk, const struct syscall *s, __u32 dir, __u64 len,
 				 const bool has_loop)
@@ -134,6 +146,8 @@ static __always_inline void take(struct sock *sk, const struct syscall *s, __u32
 
 	if (!get_facts(call.ctx, &f))
 		return;
+	if (dir == LT_DIR_WRITE)
+		f.ts_ns = sent_ns(sk, f.ts_ns);
 	pieces.facts = &f;
 	pieces.at.position = __sync_fetch_and_add(&f.conn->position[dir & 1], len);
 	if (!s) {

@@ -98,6 +98,10 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct tcp_sock {
+	__u64 tcp_mstamp; /* of the last packet sent or received, monotonic, in us */
+};
+
 struct socket {
 	short type;
 	struct file *file;
