@@ -62,7 +62,12 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct inode {
+	__u16 i_mode;
+};
+
 struct file {
+	struct inode *f_inode;
 	void *private_data;
 };
 
@@ -96,6 +101,10 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+};
+
+struct unix_sock {
+	struct sock *peer;
 };
 
 struct tcp_sock {

@@ -206,6 +206,8 @@ static int load(struct lt_capture *c, const struct lt_features *f,
 			f->release, strerror(-r));
 	c->verdicts = (uint64_t *)c->skeleton->bss->lt_verdicts;
 	r = lt_capture_bpf__attach(c->skeleton);
+	if (r == 0)
+		r = lt_plain_start(c);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
 				      "cannot attach to the kernel's tracepoints: %s",

@@ -17,7 +17,8 @@ struct lt_capture {
 	bool floor;
 	bool wants_environ;
 	enum lt_plain_way plain;
-	struct bpf_link *syscalls; /* LT_PLAIN_SYSCALLS: while they are followed */
+	bool stdio;
+	struct bpf_link *syscalls; /* while they are followed */
 	bool old;		   /* without bpf_loop */
 	bool linked;		   /* perf events have links (with the cookies, 5.15) */
 	atomic_bool ending;	   /* ending events can wait, see lt_capture_ending */
@@ -28,6 +29,8 @@ struct lt_capture {
 
 /* Sets up the programs for connections in the clear, before they are loaded. */
 void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts, bool socket_events);
+/* Begins to follow system calls where that is not left to the first who connects. */
+LT_MUST_CHECK int lt_plain_start(struct lt_capture *c);
 /* Begins or ends to follow system calls, as there is somebody to follow. Thread: drain. */
 void lt_plain_tick(struct lt_capture *c);
 void lt_plain_end(struct lt_capture *c);

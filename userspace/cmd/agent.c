@@ -171,6 +171,7 @@ static int open_capture(struct agent *a)
 		.way = a->way,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.stdio = a->config->mcp_stdio,
 		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
 	};
 	struct lt_problem problem = {0};
