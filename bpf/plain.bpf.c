@@ -166,11 +166,8 @@ int lt_plain_syscall_old(struct bpf_raw_tracepoint_args *ctx)
  * A program begins. Where its standard input and output are pipes, or sockets of a pair, the parent
  * that made them may be the client of a server that it has just started.
  */
-SEC("raw_tp/sched_process_exec")
-int lt_stdio_exec(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int stdio_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
-	struct task_struct *task = (struct task_struct *)ctx->args[0];
-	struct linux_binprm *bprm = (struct linux_binprm *)ctx->args[2];
 	struct stdio_end end = {.tgid = BPF_CORE_READ(task, real_parent, tgid),
 				.child = BPF_CORE_READ(task, tgid)};
 	__u64 input = other_end_of_fd(0), output = other_end_of_fd(1);
@@ -181,4 +178,17 @@ int lt_stdio_exec(struct bpf_raw_tracepoint_args *ctx)
 	stdio_begins(&end, input, output);
 	follow_for(end.tgid, FOLLOW_STDIO);
 	return 0;
+}
+
+/* Before the parent learns of it, and speaks (6.10). */
+SEC("raw_tp/sched_prepare_exec")
+int lt_stdio_prepare(struct bpf_raw_tracepoint_args *ctx)
+{
+	return stdio_exec((struct task_struct *)ctx->args[0], (struct linux_binprm *)ctx->args[1]);
+}
+
+SEC("raw_tp/sched_process_exec")
+int lt_stdio_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	return stdio_exec((struct task_struct *)ctx->args[0], (struct linux_binprm *)ctx->args[2]);
 }

@@ -190,7 +190,7 @@ static int load(struct lt_capture *c, const struct lt_features *f,
 	if (!c->skeleton)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "cannot open the BPF object");
 	choose_programs(c);
-	lt_plain_choose(c, opts, f->socket_events);
+	lt_plain_choose(c, opts, f);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
 	c->skeleton->rodata->lt_wants_environ = c->wants_environ;

@@ -7,6 +7,7 @@
 
 #include "capture.skel.h"
 #include "userspace/capture/capture.h"
+#include "userspace/capture/features.h"
 #include "userspace/capture/uprobe_multi.h"
 
 struct lt_capture {
@@ -18,6 +19,7 @@ struct lt_capture {
 	bool wants_environ;
 	enum lt_plain_way plain;
 	bool stdio;
+	bool exec_prepared;
 	struct bpf_link *syscalls; /* while they are followed */
 	bool old;		   /* without bpf_loop */
 	bool linked;		   /* perf events have links (with the cookies, 5.15) */
@@ -28,7 +30,8 @@ struct lt_capture {
 };
 
 /* Sets up the programs for connections in the clear, before they are loaded. */
-void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts, bool socket_events);
+void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts,
+		     const struct lt_features *f);
 /* Begins to follow system calls where that is not left to the first who connects. */
 LT_MUST_CHECK int lt_plain_start(struct lt_capture *c);
 /* Begins or ends to follow system calls, as there is somebody to follow. Thread: drain. */

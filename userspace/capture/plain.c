@@ -25,8 +25,8 @@ static bool begins(const char *name, const char *with)
 
 static bool is_needed(const struct lt_capture *c, const char *name)
 {
-	if (strcmp(name, "lt_stdio_exec") == 0)
-		return c->stdio;
+	if (begins(name, "lt_stdio_"))
+		return c->stdio && c->exec_prepared == (strcmp(name, "lt_stdio_prepare") == 0);
 	if (begins(name, "lt_plain_syscall"))
 		return (c->stdio || c->plain == LT_PLAIN_SYSCALLS) &&
 		       c->old == (strcmp(name, "lt_plain_syscall_old") == 0);
@@ -37,14 +37,16 @@ static bool is_needed(const struct lt_capture *c, const char *name)
 	return false;
 }
 
-void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts, bool socket_events)
+void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts,
+		     const struct lt_features *f)
 {
 	struct bpf_program *program;
 
 	c->stdio = opts->stdio;
+	c->exec_prepared = f->exec_prepared;
 	if (opts->plain_ports || opts->plain_cgroups)
-		c->plain = socket_events && c->way != LT_ATTACH_PLAIN ? LT_PLAIN_SOCKETS
-								      : LT_PLAIN_SYSCALLS;
+		c->plain = f->socket_events && c->way != LT_ATTACH_PLAIN ? LT_PLAIN_SOCKETS
+									 : LT_PLAIN_SYSCALLS;
 	if (opts->plain_ports)
 		memcpy((uint64_t *)c->skeleton->rodata->lt_plain_ports, opts->plain_ports,
 		       LT_PORT_WORDS * sizeof(uint64_t));
