@@ -81,6 +81,11 @@ def plain_system_calls(bed, _):
 
 
 @scenario
+def plain_threads(bed, _):
+    by_hand(bed, "plain-threads", "threads", PLAIN)
+
+
+@scenario
 def plain_large(bed, exchanges):
     """Requests of two megabytes: by parts as the socket takes them, at once, and in curl's pieces."""
     by_hand(bed, "plain-large", "large", PLAIN)
