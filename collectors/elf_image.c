@@ -264,30 +264,6 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 	return found;
 }
 
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
-{
-	Elf_Scn *section = NULL;
-	size_t index;
-
-	if (elf_getshdrstrndx(image->elf, &index) < 0)
-		return false;
-	while ((section = elf_nextscn(image->elf, section))) {
-		Elf_Data *data;
-		GElf_Shdr header;
-		const char *name;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
-			continue;
-		name = elf_strptr(image->elf, index, header.sh_name);
-		if (!name || (strncmp(name, ".rodata", 7) != 0 && !strstr(name, ".gopclntab")))
-			continue;
-		data = elf_getdata(section, NULL);
-		if (data && data->d_buf && memmem(data->d_buf, data->d_size, text, strlen(text)))
-			return true;
-	}
-	return false;
-}
-
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])
 {
 	Elf_Scn *section = NULL;
