@@ -60,20 +60,6 @@ static int add_function(struct found *f, const struct lt_code_ref *ref)
 	return 0;
 }
 
-static int find_functions(struct found *f)
-{
-	lt_defer(lt_freep)
-	struct lt_code_refs *refs = lt_calloc(1, sizeof(*refs));
-	int r;
-
-	if (!refs)
-		return -ENOMEM;
-	r = lt_code_find(f->image, names, LT_COUNT(names), refs);
-	for (size_t i = 0; i < refs->count && r == 0; i++)
-		r = add_function(f, &refs->refs[i]);
-	return r;
-}
-
 /* Whether the function at @code begins by putting argument @argument (3 or 4) away: what it was not
  * passed it does not keep. mov [...]/r64, rcx|r8 before its first call or jump. */
 static bool keeps_argument_x86(const uint8_t *code, size_t n, unsigned argument)
@@ -157,16 +143,19 @@ static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsi
 	return 0;
 }
 
-static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+static int plan_refs(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+		     struct lt_probe_plan *ret)
 {
 	struct found f = {.image = image};
-	int r = find_functions(&f);
+	int r = 0;
 
 	*ret = (struct lt_probe_plan){
 		.library = LT_LIBRARY_OPENSSL,
 		.found = LT_FOUND_CODE,
 		.collector = lt_openssl_code_collector.name,
 	};
+	for (size_t i = 0; i < refs->count && r == 0; i++)
+		r = add_function(&f, &refs->refs[i]);
 	if (r == 0)
 		r = add_direction(&f, ret, TEXT_READ_INTERNAL, TEXT_READ, LT_HOOK_READ,
 				  LT_HOOK_READ_EX, 0);
@@ -178,6 +167,13 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 	if (f.counts[TEXT_SHUTDOWN] == 1)
 		add_probe(&f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN, 0);
 	return 0;
+}
+
+static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+{
+	int r = lt_code_plan(image, names, LT_COUNT(names), plan_refs, ret);
+
+	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 
 const struct lt_collector lt_openssl_code_collector = {

@@ -19,6 +19,7 @@
 #include "userspace/capture/capture.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
+#include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
@@ -37,6 +38,7 @@ struct agent {
 	struct lt_config *config;
 	struct lt_pipeline *pipeline;
 	struct lt_capture *capture;
+	struct lt_probe_cache *cache; /* NULL: there is none */
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
@@ -223,6 +225,18 @@ static void say_closed(unsigned count)
 			    count, count == 1 ? "" : "es");
 }
 
+/* Without it large programs are looked through anew after each start. */
+static void open_cache(struct agent *a)
+{
+	struct lt_problem problem = {0};
+	char path[512], text[1024];
+
+	if (snprintf(path, sizeof(path), "%s/probes", a->state_dir) < (int)sizeof(path) &&
+	    lt_probe_cache_open(path, &a->cache, &problem) < 0)
+		lt_log_warn("%s; what is found in programs without symbols is not kept",
+			    lt_problem_format(&problem, text, sizeof(text)));
+}
+
 static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
@@ -245,6 +259,8 @@ static int start(struct agent *a)
 	processes = lt_pipeline_scan_processes(a->pipeline);
 	if (processes < 0)
 		lt_log_warn("cannot read /proc: %s", strerror(-processes));
+	open_cache(a);
+	scout.cache = a->cache;
 	r = lt_scout_start(a->capture, &scout, &a->scout);
 	if (r < 0) {
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
@@ -324,6 +340,7 @@ static void stop(struct agent *a)
 	if (a->capture)
 		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
+	a->cache = lt_probe_cache_free(a->cache);
 	a->pipeline = lt_pipeline_free(a->pipeline);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);

@@ -19,6 +19,7 @@
 #include "userspace/capture/map_watch.h"
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
+#include "userspace/discover/probe_cache.h"
 
 enum { SWEEPS_REMEMBERED = 20, JUDGE_MS = 1000 };
 
@@ -98,6 +99,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
+	lt_probe_cache_use(s->opts.cache, fd, image);
 	r = lt_collector_plans(image, &plans);
 	if (r < 0)
 		return r;

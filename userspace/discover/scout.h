@@ -9,6 +9,7 @@
 #include "userspace/capture/capture.h"
 
 struct lt_scout;
+struct lt_probe_cache;
 
 /* An attached or refused file, for the log. */
 struct lt_scout_file {
@@ -27,8 +28,9 @@ struct lt_scout_proof {
 };
 
 struct lt_scout_opts {
-	uint64_t sweep_ns; /* 0: 30 s */
-	uint64_t keep_ns;  /* 0: 10 minutes without a process that maps the file, then detached */
+	struct lt_probe_cache *cache; /* NULL: none; must outlive the scout */
+	uint64_t sweep_ns;	      /* 0: 30 s */
+	uint64_t keep_ns; /* 0: 10 minutes without a process that maps the file, then detached */
 	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
 	 * the caller's). */
 	void (*found)(void *arg, const struct lt_scout_file *file);
