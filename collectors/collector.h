@@ -45,6 +45,7 @@ extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;
 extern const struct lt_collector lt_go_tls_collector;
+extern const struct lt_collector lt_rustls_collector;
 
 /* Asks all collectors in order. -ENOENT: no collector knows this image. */
 LT_MUST_CHECK int lt_collector_plan(const struct lt_elf_image *image, struct lt_probe_plan *ret);

@@ -225,6 +225,60 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 	return found;
 }
 
+/* Functions of one table whose names end in @end, from number @count on. */
+static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *end,
+		       uint64_t *offsets, size_t max, size_t count)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t symbols = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+	size_t end_n = strlen(end);
+
+	if (!data)
+		return -EBADMSG;
+	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX; i++) {
+		const char *name;
+		GElf_Sym symbol;
+		size_t n, known = 0;
+		uint64_t offset;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			return -EBADMSG;
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, header->sh_link, symbol.st_name);
+		n = name ? strlen(name) : 0;
+		if (n < end_n || strcmp(name + n - end_n, end) != 0)
+			continue;
+		offset = file_offset(elf, symbol.st_value);
+		while (known < count && offsets[known] != offset)
+			known++;
+		if (offset == 0 || known < count)
+			continue;
+		if (count == max)
+			return -E2BIG;
+		offsets[count++] = offset;
+	}
+	return (int)count;
+}
+
+int lt_elf_functions_ending(const struct lt_elf_image *image, const char *end,
+			    uint64_t *ret_offsets, size_t max)
+{
+	Elf_Scn *section = NULL;
+	int count = 0;
+
+	while ((section = elf_nextscn(image->elf, section)) && count >= 0) {
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB)
+			count = search_ends(image->elf, section, &header, end, ret_offsets, max,
+					    (size_t)count);
+	}
+	return count;
+}
+
 bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
 {
 	Elf_Scn *section = NULL;

@@ -27,6 +27,11 @@ LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);
 
+/* File offsets of all functions whose names end in @end: of every copy of a library that puts its
+ * release before its names. Returns how many, -E2BIG for more than @max, or -EBADMSG. */
+LT_MUST_CHECK int lt_elf_functions_ending(const struct lt_elf_image *image, const char *end,
+					  uint64_t *ret_offsets, size_t max);
+
 /* What is loaded, and from where in the file. */
 struct lt_elf_segment {
 	uint64_t address, offset, size; /* size in the file */
