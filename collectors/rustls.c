@@ -60,5 +60,6 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 
 const struct lt_collector lt_rustls_collector = {
 	.name = "rustls",
+	.library = LT_LIBRARY_RUSTLS,
 	.plan = plan,
 };
