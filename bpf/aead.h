@@ -131,36 +131,64 @@ static __always_inline void key_made(struct aead_thread *thread, __u64 name)
 }
 
 /*
- * A connection that is older than the agent, of which no key was seen being made. Where a process
- * has one request under way on such a connection the next answer is its own.
+ * A connection of which not both keys were seen being made: it is older than the agent, or than its
+ * probes. Where a process has one request under way on such a connection the next answer is its
+ * own.
  */
-static __always_inline void pair_by_sight(struct aead_thread *thread, struct aead_key *key,
-					  __u32 dir, __u64 text, __u64 len)
+static __always_inline void ask_for_answer(struct aead_thread *thread, __u64 name,
+					   const struct aead_key *key)
 {
 	__u64 id = bpf_get_current_pid_tgid() >> 32;
-	enum start start = look((const void *)text, len);
-	struct aead_waiting *waiting, *one = &thread->waiting;
+	struct aead_waiting *before = bpf_map_lookup_elem(&aead_waiting, &id);
+	struct aead_waiting *now = &thread->waiting;
 
-	key->stranger = 0;
-	if (dir == LT_DIR_WRITE) {
-		if (start != START_REQUEST)
-			return;
-		waiting = bpf_map_lookup_elem(&aead_waiting, &id);
-		one->process = key->process;
-		one->id = key->id;
-		one->several = waiting && waiting->process == key->process && waiting->id;
-		bpf_map_update_elem(&aead_waiting, &id, one, BPF_ANY);
-		return;
-	}
-	if (start != START_RESPONSE)
-		return;
-	waiting = bpf_map_lookup_elem(&aead_waiting, &id);
+	now->process = key->process;
+	now->id = key->id;
+	now->name = name;
+	now->several = before && before->process == key->process && before->id &&
+		       (before->several || before->id != key->id);
+	bpf_map_update_elem(&aead_waiting, &id, now, BPF_ANY);
+}
+
+static __always_inline void answer(struct aead_key *key)
+{
+	__u64 id = bpf_get_current_pid_tgid() >> 32;
+	struct aead_waiting *waiting = bpf_map_lookup_elem(&aead_waiting, &id);
+	struct aead_key *other;
+
 	if (!waiting || waiting->process != key->process || !waiting->id || waiting->several) {
 		count(LT_KC_UNPAIRED, 1);
 		return;
 	}
 	key->id = waiting->id;
+	key->stranger = 0;
+	other = find_key(waiting->name, key->process);
+	if (other)
+		other->stranger = 0;
 	waiting->id = 0;
+}
+
+/* The first frame of an HTTP/2 server: SETTINGS of the connection, no acknowledgement. */
+static __always_inline bool begins_settings(__u64 text, __u64 len)
+{
+	__u8 frame[9];
+
+	return len >= sizeof(frame) &&
+	       bpf_probe_read_user(frame, sizeof(frame), (const void *)text) == 0 &&
+	       frame[0] == 0 && frame[3] == 4 && frame[4] == 0 &&
+	       (frame[5] | frame[6] | frame[7] | frame[8]) == 0;
+}
+
+static __always_inline void pair_by_sight(struct aead_thread *thread, __u64 name,
+					  struct aead_key *key, __u32 dir, __u64 text, __u64 len)
+{
+	enum start start = look((const void *)text, len);
+
+	key->stranger--;
+	if (dir == LT_DIR_WRITE && start == START_REQUEST)
+		ask_for_answer(thread, name, key);
+	else if (dir == LT_DIR_READ && (start == START_RESPONSE || begins_settings(text, len)))
+		answer(key);
 }
 
 /* The key's connection begins to carry data: it and its partner get a number. */
@@ -172,26 +200,27 @@ static __always_inline void number_key(__u64 name, struct aead_key *key, __u32 d
 	key->id = new_connection();
 	if (other && !other->id && (dir == LT_DIR_WRITE ? other->next : other->prev) == name)
 		other->id = key->id;
+	else
+		key->stranger = CONN_TRIES;
 }
 
 static __always_inline struct aead_key *get_key(struct aead_thread *thread, __u64 name, __u32 dir,
 						__u64 text, __u64 len)
 {
 	__u64 process = process_mark();
-	struct aead_key *key = find_key(name, process), *stranger = &thread->key;
+	struct aead_key *key = find_key(name, process), *unknown = &thread->key;
 
 	if (!key) {
-		__builtin_memset(stranger, 0, sizeof(*stranger));
-		stranger->process = process;
-		stranger->stranger = 1;
-		key = put_key(name, stranger);
+		__builtin_memset(unknown, 0, sizeof(*unknown));
+		unknown->process = process;
+		key = put_key(name, unknown);
 	}
 	if (!key)
 		return NULL;
 	if (!key->id)
 		number_key(name, key, dir);
 	if (key->stranger)
-		pair_by_sight(thread, key, dir, text, len);
+		pair_by_sight(thread, name, key, dir, text, len);
 	return key;
 }
 

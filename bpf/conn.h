@@ -70,7 +70,7 @@ struct aead_key {
 	__u64 prev, next; /* names of the keys made before and after it on its thread */
 	__u64 process;	  /* process_mark() */
 	__u64 nonce;	  /* of the last record that was sealed */
-	__u8 stranger;	  /* it was not seen being made, and no data of it yet */
+	__u8 stranger;	  /* its partner is not known: how often to look for it yet */
 	__u8 pad[7];
 };
 
@@ -89,7 +89,8 @@ enum { AEAD_WORDS = 13 };
 /* Of a process: the request under way on a connection of strangers. */
 struct aead_waiting {
 	__u64 process;
-	__u64 id; /* of the connection, 0: none */
+	__u64 id;   /* of the connection, 0: none */
+	__u64 name; /* of the key under which it asked */
 	__u8 several;
 	__u8 pad[7];
 };

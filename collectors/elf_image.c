@@ -16,7 +16,10 @@
 
 #include "userspace/base/alloc.h"
 
-enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
+enum {
+	SYMBOLS_MAX = 4 << 20, /* Chromium has about one million */
+	MENTION_WINDOW = 256 << 10,
+};
 
 struct lt_elf_image {
 	Elf *elf;
@@ -264,21 +267,31 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 	return found;
 }
 
-/* Functions of one table whose names end in @end, from number @count on. */
-static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *end,
-		       uint64_t *offsets, size_t max, size_t count)
+static int add_copy(struct lt_elf_copies *copies, uint64_t offset)
+{
+	for (unsigned i = 0; i < copies->count; i++) {
+		if (copies->offsets[i] == offset)
+			return 0;
+	}
+	if (copies->count == LT_ELF_COPIES_MAX)
+		return -E2BIG;
+	copies->offsets[copies->count++] = offset;
+	return 0;
+}
+
+static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *const *ends,
+		       size_t count, struct lt_elf_copies *ret)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t symbols = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
-	size_t end_n = strlen(end);
+	int r = 0;
 
 	if (!data)
 		return -EBADMSG;
-	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX; i++) {
+	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX && r == 0; i++) {
 		const char *name;
 		GElf_Sym symbol;
-		size_t n, known = 0;
-		uint64_t offset;
+		size_t n;
 
 		if (!gelf_getsym(data, (int)i, &symbol))
 			return -EBADMSG;
@@ -286,36 +299,56 @@ static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, cons
 			continue;
 		name = elf_strptr(elf, header->sh_link, symbol.st_name);
 		n = name ? strlen(name) : 0;
-		if (n < end_n || strcmp(name + n - end_n, end) != 0)
-			continue;
-		offset = file_offset(elf, symbol.st_value);
-		while (known < count && offsets[known] != offset)
-			known++;
-		if (offset == 0 || known < count)
-			continue;
-		if (count == max)
-			return -E2BIG;
-		offsets[count++] = offset;
+		for (size_t e = 0; e < count && r == 0; e++) {
+			size_t end_n = strlen(ends[e]);
+			uint64_t offset;
+
+			if (n < end_n || memcmp(name + n - end_n, ends[e], end_n) != 0)
+				continue;
+			offset = file_offset(elf, symbol.st_value);
+			r = offset ? add_copy(&ret[e], offset) : 0;
+		}
 	}
-	return (int)count;
+	return r;
 }
 
-int lt_elf_functions_ending(const struct lt_elf_image *image, const char *end,
-			    uint64_t *ret_offsets, size_t max)
+int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const *ends, size_t count,
+			    struct lt_elf_copies *ret)
 {
 	Elf_Scn *section = NULL;
-	int count = 0;
+	int r = 0;
 
-	while ((section = elf_nextscn(image->elf, section)) && count >= 0) {
+	memset(ret, 0, count * sizeof(*ret));
+	while (r == 0 && (section = elf_nextscn(image->elf, section))) {
 		GElf_Shdr header;
 
 		if (!gelf_getshdr(section, &header))
 			return -EBADMSG;
 		if (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB)
-			count = search_ends(image->elf, section, &header, end, ret_offsets, max,
-					    (size_t)count);
+			r = search_ends(image->elf, section, &header, ends, count, ret);
 	}
-	return count;
+	return r;
+}
+
+/* Windows overlap by as much as the text may be cut by. */
+static bool part_mentions(const struct lt_elf_image *image, uint64_t offset, uint64_t size,
+			  const char *text)
+{
+	lt_defer(lt_freep)
+	uint8_t *window = lt_calloc(1, MENTION_WINDOW);
+	size_t n = strlen(text);
+
+	for (uint64_t at = 0; window && at < size;) {
+		size_t want = size - at < MENTION_WINDOW ? (size_t)(size - at) : MENTION_WINDOW;
+		ssize_t got = lt_elf_read(image, offset + at, window, want);
+
+		if (got < (ssize_t)n)
+			return false;
+		if (memmem(window, (size_t)got, text, n))
+			return true;
+		at += (uint64_t)got == size - at ? (uint64_t)got : (uint64_t)got - n + 1;
+	}
+	return false;
 }
 
 bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
@@ -326,17 +359,14 @@ bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
 	if (elf_getshdrstrndx(image->elf, &index) < 0)
 		return false;
 	while ((section = elf_nextscn(image->elf, section))) {
-		Elf_Data *data;
 		GElf_Shdr header;
 		const char *name;
 
 		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
 			continue;
 		name = elf_strptr(image->elf, index, header.sh_name);
-		if (!name || (strncmp(name, ".rodata", 7) != 0 && !strstr(name, ".gopclntab")))
-			continue;
-		data = elf_getdata(section, NULL);
-		if (data && data->d_buf && memmem(data->d_buf, data->d_size, text, strlen(text)))
+		if (name && (strncmp(name, ".rodata", 7) == 0 || strstr(name, ".gopclntab")) &&
+		    part_mentions(image, header.sh_offset, header.sh_size, text))
 			return true;
 	}
 	return false;

@@ -1,61 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * rustls: read where it seals and opens its records, in the library of cryptography below it
- * (bpf/aead.h says why). AWS-LC puts its release before its names, so these are told by their ends.
+ * (bpf/aead.h says why). That it is there is told by the names of its source files, which the
+ * messages of panics need, so stripping leaves them.
  */
+#include "collectors/rustls.h"
+
 #include <errno.h>
-#include <stdio.h>
 
-#include "collectors/collector.h"
+#include "collectors/aead.h"
 #include "collectors/elf_image.h"
+#include "userspace/base/alloc.h"
 
-enum { COPIES_MAX = 4 };
-
-static const struct {
-	const char *name;
-	enum lt_hook hook;
-} functions[] = {
-	{"EVP_AEAD_CTX_open", LT_HOOK_AEAD_OPEN},
-	{"EVP_AEAD_CTX_open_gather", LT_HOOK_AEAD_OPEN_GATHER},
-	{"EVP_AEAD_CTX_seal", LT_HOOK_AEAD_SEAL},
-	{"EVP_AEAD_CTX_seal_scatter", LT_HOOK_AEAD_SEAL_SCATTER},
-	{"EVP_AEAD_CTX_init", LT_HOOK_AEAD_INIT},
-	{"EVP_AEAD_CTX_init_with_direction", LT_HOOK_AEAD_INIT},
-	{"EVP_AEAD_CTX_free", LT_HOOK_AEAD_FREE},
-};
-
-static void add(struct lt_probe_plan *plan, enum lt_hook hook, uint64_t offset, const char *name)
+/* A program may hold both libraries. Each is whole or not there. */
+static int examine(const struct lt_elf_image *image, struct lt_probe_plan *ret,
+		   const char **ret_why)
 {
-	struct lt_probe *probe = &plan->probes[plan->count];
+	int (*const libraries[])(const struct lt_elf_image *, struct lt_probe_plan *,
+				 const char **) = {lt_aws_lc_plan, lt_ring_plan};
 
-	if (plan->count == LT_PROBES_MAX)
-		return;
-	probe->hook = hook;
-	probe->offset = offset;
-	snprintf(probe->symbol, sizeof(probe->symbol), "%s", name);
-	plan->count++;
+	*ret = (struct lt_probe_plan){
+		.library = LT_LIBRARY_RUSTLS,
+		.collector = lt_rustls_collector.name,
+	};
+	*ret_why = NULL;
+	if (!lt_elf_mentions(image, "rustls-0.") && !lt_elf_mentions(image, "rustls/src/"))
+		return -ENOENT;
+	for (size_t i = 0; i < LT_COUNT(libraries); i++) {
+		int r = libraries[i](image, ret, ret_why);
+
+		if (r < 0 && r != -ENOENT && !*ret_why)
+			return r;
+	}
+	if (ret->count > 0)
+		return 0;
+	if (!*ret_why)
+		*ret_why = "rustls (on cryptography that is not known)";
+	return -ENOENT;
 }
 
 static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 {
-	uint64_t offsets[COPIES_MAX];
+	const char *why;
 
-	*ret = (struct lt_probe_plan){0};
-	if (!lt_elf_mentions(image, "rustls-0."))
-		return -ENOENT;
-	for (size_t i = 0; i < LT_COUNT(functions); i++) {
-		int count = lt_elf_functions_ending(image, functions[i].name, offsets, COPIES_MAX);
+	return examine(image, ret, &why);
+}
 
-		if (count < 0)
-			return count;
-		for (int n = 0; n < count; n++)
-			add(ret, functions[i].hook, offsets[n], functions[i].name);
-	}
-	if (ret->count == 0)
-		return -ENOENT;
-	ret->library = LT_LIBRARY_RUSTLS;
-	ret->collector = lt_rustls_collector.name;
-	return 0;
+const char *lt_rustls_refused(const struct lt_elf_image *image)
+{
+	lt_defer(lt_freep)
+	struct lt_probe_plan *unused = lt_calloc(1, sizeof(*unused));
+	const char *why = NULL;
+
+	return unused && examine(image, unused, &why) < 0 ? why : NULL;
 }
 
 const struct lt_collector lt_rustls_collector = {

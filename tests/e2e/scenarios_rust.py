@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios with clients on rustls: reqwest on either of its providers of cryptography, with symbols and stripped, and
 Deno. The first are built here, with pinned crates; without cargo they are skipped."""
+import functools
 import os
 import shutil
 import subprocess
 import threading
 
-from bed import HERE, ROOT, Missing
-from scenarios import CACHE, EXCHANGES, PLAIN, STREAM, scenario
+from bed import HERE, NODE_PATH, ROOT, Missing, finish
+from scenarios import BEFORE, CACHE, EXCHANGES, PLAIN, STREAM, scenario
 
 SOURCES = HERE / "clients" / "rust"
 BUILT = ROOT / "build" / "e2e" / "rust"
@@ -43,40 +44,87 @@ def build(provider, form):
     raise RuntimeError(f"cargo build of {provider}: {why[-600:]}")
 
 
-def client(bed, name, provider, form, *arguments, options="", flags=()):
-    program = build(provider, form)
-    bed.run([program, *flags, EXCHANGES, *arguments],
-            bed.environment(name, f"t-{name}", options, comm=program.name[:15], tls="rustls"))
+def environment_of(bed, name, program, options=""):
+    return bed.environment(name, f"t-{name}", options, comm=program.name[:15], tls="rustls")
 
 
-def all_ways(bed, name, provider, form):
-    """One after the other on connections that are kept, and many at the same time, over both protocols, on one thread
-    and on several that hand connections to each other."""
+CLIENTS = {"rust-aws-lc": ("aws-lc", "symbols"), "rust-aws-lc-stripped": ("aws-lc", "stripped"),
+           "rust-ring": ("ring", "symbols"), "rust-ring-stripped": ("ring", "stripped")}
+
+
+def start_early(bed, name):
+    """There before the agent, with a connection that waits: neither of its keys is seen being made."""
+    program = build(*CLIENTS[name])
+    early = bed.start([program, "-wait", bed.folder / name, EXCHANGES, "in-turn", 3, PLAIN, STREAM],
+                      environment_of(bed, name, program))
+    early.stdout.readline()
+    return early
+
+
+if shutil.which("cargo"):
+    BEFORE.update({name: functools.partial(start_early, name=name) for name in CLIENTS})
+
+
+def client(bed, name, *arguments, options="", flags=()):
+    program = build(*CLIENTS[name])
+    bed.run([program, *flags, EXCHANGES, *arguments], environment_of(bed, name, program, options))
+
+
+def all_ways(bed, name):
+    """A connection older than the agent; then one call after the other on connections that are kept, and many at the
+    same time, over both protocols, on one thread and on several that hand connections to each other."""
+    if name not in bed.early:
+        build(*CLIENTS[name])  # which says what is missing
+    (bed.folder / name).touch()
+    finish(bed.early.pop(name))
     both = (PLAIN, STREAM)
-    client(bed, name, provider, form, "in-turn", 5, *both, CACHE)
-    client(bed, name, provider, form, "in-turn", 5, *both, flags=["-http2"])
+    client(bed, name, "in-turn", 5, *both, CACHE)
+    client(bed, name, "in-turn", 5, *both, flags=["-http2"])
     for threads in ("1", "4"):
-        client(bed, name, provider, form, "at-once", 20, *both, options="delay=5; split=random:4",
-               flags=["-threads", threads])
-        client(bed, name, provider, form, "at-once", 20, *both, options="delay=5; split=random:3",
+        client(bed, name, "at-once", 20, *both, options="delay=5; split=random:4", flags=["-threads", threads])
+        client(bed, name, "at-once", 20, *both, options="delay=5; split=random:3",
                flags=["-http2", "-threads", threads])
 
 
 @scenario
 def rust_aws_lc(bed, _):
-    all_ways(bed, "rust-aws-lc", "aws-lc", "symbols")
+    all_ways(bed, "rust-aws-lc")
 
 
 @scenario
 def rust_aws_lc_stripped(bed, _):
-    all_ways(bed, "rust-aws-lc-stripped", "aws-lc", "stripped")
+    all_ways(bed, "rust-aws-lc-stripped")
 
 
 @scenario
 def rust_ring(bed, _):
-    all_ways(bed, "rust-ring", "ring", "symbols")
+    all_ways(bed, "rust-ring")
 
 
 @scenario
 def rust_ring_stripped(bed, _):
-    all_ways(bed, "rust-ring-stripped", "ring", "stripped")
+    all_ways(bed, "rust-ring-stripped")
+
+
+def deno(bed, name, port, *arguments, options=""):
+    found = sorted((NODE_PATH / "@deno").glob("linux-*/deno"))
+    if not found:
+        raise Missing("deno (npm) is not installed: tests/e2e/setup.sh")
+    environment = bed.environment(name, f"t-{name}", options, comm="deno", tls="rustls")
+    environment |= {"DENO_CERT": str(bed.ca), "DENO_DIR": str(bed.folder / "deno"), "DENO_NO_UPDATE_CHECK": "1",
+                    "NO_COLOR": "1"}
+    bed.run([found[0], "run", "--allow-all", "--no-remote", HERE / "clients" / "deno.mjs", EXCHANGES, port,
+             *arguments], environment)
+
+
+@scenario
+def deno_fetch(bed, _):
+    """The real program as npm has it: stripped, built for size, without an unwind table."""
+    deno(bed, "deno-fetch", 443, "in-turn", 3, PLAIN, STREAM, CACHE)
+    deno(bed, "deno-fetch", 443, "at-once", 10, PLAIN, STREAM, options="delay=5; split=random:4")
+
+
+@scenario
+def deno_http2(bed, _):
+    deno(bed, "deno-http2", 8443, "in-turn", 3, PLAIN, STREAM)
+    deno(bed, "deno-http2", 8443, "at-once", 10, PLAIN, STREAM, options="delay=5; split=random:3")
