@@ -147,6 +147,7 @@ enum lt_kernel_counter {
 	LT_KC_LOST_BYTES,
 	LT_KC_CALLS_LOST,  /* call or connection map full */
 	LT_KC_SHORT_READS, /* user memory could not be read */
+	LT_KC_UNPAIRED,	   /* answers of which it is not known to which connection they belong */
 	LT_KC_COUNT,
 };
 

@@ -22,6 +22,7 @@ const volatile bool lt_has_preempt_guard __weak; /* bpf_preempt_disable exists (
  */
 __u64 lt_verdicts[LT_VERDICT_SLOTS] __weak;
 __u32 lt_next_slot __weak;
+__u64 lt_next_aead __weak; /* number of the next connection of rustls */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -54,6 +55,28 @@ struct {
 	__type(key, struct conn_key);
 	__type(value, struct conn);
 } conns __weak SEC(".maps");
+
+/* Keys that seal and open TLS records: two for every connection of rustls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct conn_key);
+	__type(value, struct aead_key);
+} aead_keys __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64); /* as bpf_get_current_pid_tgid() */
+	__type(value, struct aead_thread);
+} aead_threads __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* tgid */
+	__type(value, struct aead_waiting);
+} aead_waiting __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

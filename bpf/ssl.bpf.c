@@ -357,6 +357,7 @@ ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
 ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
 ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
 
+#include "bpf/aead.h"
 #include "bpf/go.h"
 
 /* The empty pair that the benchmark measures as its floor. */

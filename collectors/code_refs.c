@@ -506,6 +506,13 @@ static bool x86_constant(const uint8_t *p, size_t n, uint8_t *argument, int64_t 
 		*ret = 0;
 		return *argument < LT_CODE_ARGUMENTS;
 	}
+	if (n >= 4 && p[0] == 0x6a && p[1] < 0x80) { /* push imm8; pop r64: built for size */
+		bool high = p[2] == 0x41;
+
+		*argument = x86_argument((p[2 + high] & 7) | (unsigned)high << 3);
+		*ret = p[1];
+		return (p[2 + high] & 0xf8) == 0x58 && *argument < LT_CODE_ARGUMENTS;
+	}
 	if (!x86_mov(p, n, 0, &ref, &value) || value > INT16_MAX)
 		return false;
 	*argument = ref.argument;

@@ -35,7 +35,13 @@ static const struct lt_code_text names[] = {
 	[TEXT_SHUTDOWN] = {"SSL_shutdown"},
 };
 
-enum { FUNCTIONS_MAX = 4, PROLOGUE_BYTES = 128 };
+enum {
+	FUNCTIONS_MAX = 4,
+	PROLOGUE_BYTES = 128,
+	REPORT_LINE = 1, /* arguments of ERR_set_debug */
+	REPORT_NAME = 2,
+	LINE_MIN = 300, /* of ssl_lib.c: far above where its functions begin */
+};
 
 struct found {
 	const struct lt_elf_image *image;
@@ -43,12 +49,28 @@ struct found {
 	size_t counts[LT_COUNT(names)]; /* FUNCTIONS_MAX: as many or more */
 };
 
+/* Whether @ref is a report: ERR_set_debug(file, line, name). Others name the functions too, for
+ * dlsym(). */
+static int is_report(const struct lt_elf_image *image, const struct lt_code_ref *ref)
+{
+	int64_t constants[LT_CODE_ARGUMENTS];
+	int r;
+
+	if (ref->argument != REPORT_NAME)
+		return 0;
+	r = lt_code_constants(image, ref, constants);
+	return r < 0 ? r : constants[REPORT_LINE] >= LINE_MIN;
+}
+
 static int add_function(struct found *f, const struct lt_code_ref *ref)
 {
 	struct lt_code_function *functions = f->functions[ref->text], function;
 	size_t *count = &f->counts[ref->text];
-	int r = lt_code_function(f->image, ref->at, &function);
+	int r = is_report(f->image, ref);
 
+	if (r <= 0)
+		return r;
+	r = lt_code_function(f->image, ref->at, &function);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < *count; i++) {
@@ -162,6 +184,8 @@ static int plan_refs(const struct lt_elf_image *image, const struct lt_code_refs
 	if (r == 0)
 		r = add_direction(&f, ret, TEXT_WRITE_INTERNAL, TEXT_WRITE, LT_HOOK_WRITE,
 				  LT_HOOK_WRITE_EX, LT_HOOK_WRITE_EX2);
+	if (r == 0 && ret->probes[0].offset == ret->probes[1].offset)
+		r = -ENOTUNIQ;
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
 	if (f.counts[TEXT_SHUTDOWN] == 1)

@@ -11,6 +11,7 @@ and one line says so.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import pathlib
 import shutil
 import sys
@@ -27,6 +28,7 @@ from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
 import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
+import scenarios_rust  # noqa: E402, F401 (adds its own)
 import scenarios_tls  # noqa: E402, F401 (adds its own)
 
 WORKERS = 4
@@ -95,7 +97,10 @@ def judge(names, outcomes, pairs, strangers, results):
 
 
 def live(bed, exchanges, names, results):
-    bed.early = {name: BEFORE[name](bed) for name in names if name in BEFORE}
+    for name in names:
+        with contextlib.suppress(Missing):  # the scenario says itself what is missing
+            if name in BEFORE:
+                bed.early[name] = BEFORE[name](bed)
     started = time.monotonic()
     agent = bed.agent("agent")
     try:

@@ -213,6 +213,30 @@ static struct bpf_program *go_program(const struct lt_capture *c, enum lt_hook h
 	return c->old ? s->progs.lt_go_leave_old : s->progs.lt_go_leave;
 }
 
+static bool is_of_aead(enum lt_hook hook)
+{
+	return (hook >= LT_HOOK_AEAD_OPEN && hook <= LT_HOOK_RING_INIT) ||
+	       (hook >= LT_HOOK_AEAD_SEAL && hook <= LT_HOOK_RING_SEAL);
+}
+
+static struct bpf_program *aead_program(const struct lt_capture *c, enum lt_hook hook)
+{
+	const struct lt_capture_bpf *s = c->skeleton;
+	struct bpf_program *const plain[LT_HOOK_COUNT] = {
+		[LT_HOOK_AEAD_OPEN] = s->progs.lt_aead_plain_open,
+		[LT_HOOK_AEAD_OPEN_GATHER] = s->progs.lt_aead_plain_open_gather,
+		[LT_HOOK_AEAD_SEAL] = s->progs.lt_aead_plain_seal,
+		[LT_HOOK_AEAD_SEAL_SCATTER] = s->progs.lt_aead_plain_seal_scatter,
+		[LT_HOOK_AEAD_INIT] = s->progs.lt_aead_plain_init,
+		[LT_HOOK_AEAD_FREE] = s->progs.lt_aead_plain_free,
+		[LT_HOOK_RING_OPEN] = s->progs.lt_aead_plain_ring_open,
+		[LT_HOOK_RING_SEAL] = s->progs.lt_aead_plain_ring_seal,
+		[LT_HOOK_RING_INIT] = s->progs.lt_aead_plain_ring_init,
+	};
+
+	return c->way == LT_ATTACH_PLAIN ? plain[hook] : s->progs.lt_aead_enter;
+}
+
 /* Without cookies: the program that knows both the function and whose it is. */
 static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_library library,
 					 enum lt_hook hook)
@@ -253,6 +277,8 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_lib
 		return c->skeleton->progs.lt_floor_enter;
 	if (is_of_go(hook))
 		return go_program(c, hook);
+	if (is_of_aead(hook))
+		return aead_program(c, hook);
 	return c->way == LT_ATTACH_PLAIN ? plain_program(c, library, hook)
 					 : c->skeleton->progs.lt_ssl_enter;
 }
@@ -264,6 +290,8 @@ static struct bpf_program *return_program(const struct lt_capture *c, enum lt_ho
 		return NULL;
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_leave;
+	if (is_of_aead(hook))
+		return c->skeleton->progs.lt_aead_leave;
 	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
 }
 

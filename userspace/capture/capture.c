@@ -152,9 +152,10 @@ static bool begins(const char *name, const char *with)
 /* Whether this way of attaching on this kernel has a use for the uprobe program @name. */
 static bool is_needed(const struct lt_capture *c, const char *name)
 {
-	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_");
+	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_") ||
+		     begins(name, "lt_aead_plain_");
 	bool cookie = strcmp(name, "lt_ssl_enter") == 0 || strcmp(name, "lt_go_enter") == 0 ||
-		      begins(name, "lt_go_leave");
+		      strcmp(name, "lt_aead_enter") == 0 || begins(name, "lt_go_leave");
 	bool returning = begins(name, "lt_ssl_leave") || begins(name, "lt_go_leave");
 	size_t n = strlen(name);
 
@@ -294,6 +295,7 @@ void lt_capture_read_counters(struct lt_capture *c)
 		[LT_KC_LOST_BYTES] = LT_C_KERNEL_LOST_BYTES,
 		[LT_KC_CALLS_LOST] = LT_C_KERNEL_CALLS_LOST,
 		[LT_KC_SHORT_READS] = LT_C_KERNEL_SHORT_READS,
+		[LT_KC_UNPAIRED] = LT_C_KERNEL_UNPAIRED,
 	};
 	int cpus = libbpf_num_possible_cpus();
 	lt_defer(lt_freep)

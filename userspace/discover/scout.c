@@ -56,7 +56,7 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, 
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
-	else if (plan->found == LT_FOUND_CODE)
+	else if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
 		lt_images_try(s->images, attachment, path, plan->collector);
 	return r;
 }
