@@ -20,6 +20,8 @@ enum {
 	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
+	LT_PORT_WORDS = 1024,	     /* a bit for every port */
+	LT_PLAIN_CGROUPS_MAX = 4096,
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
@@ -46,6 +48,7 @@ enum lt_library {
 	LT_LIBRARY_NSS = 5,
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
+	LT_LIBRARY_PLAINTEXT = 8, /* none: what a socket carries in the clear */
 	LT_LIBRARY_COUNT,
 };
 
@@ -69,7 +72,7 @@ struct lt_event_head {
 /* What every connection event begins with. (tgid, ctx, generation) is the connection. */
 struct lt_event_conn {
 	struct lt_event_head head;
-	__u64 ctx;		/* address of the TLS object */
+	__u64 ctx;		/* address of the TLS object, or of a socket in the clear */
 	__u64 generation;	/* boot time at which this use of the address was first seen */
 	__u64 process_start_ns; /* boot time */
 	__u64 cgroup_id;

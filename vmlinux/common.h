@@ -95,6 +95,11 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
+};
+
+struct tcp_sock {
+	__u64 tcp_mstamp; /* of the last packet sent or received, monotonic, in us */
 };
 
 struct socket {

@@ -30,6 +30,8 @@ HOSTS = ["unrelated.example.com", "gateway.example.net"]  # beside those of the 
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\
+plaintext:
+  cgroups: ["/lt-e2e-plain.sl*e"]
 hosts:
   - host: llm.example.internal
     provider: openai_compatible

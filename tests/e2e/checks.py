@@ -16,8 +16,8 @@ TOTALS = ("input_tokens", "output_tokens")
 
 
 def due(served):
-    """The served calls of which a record is due."""
-    return [row for row in served if row["exchange"] and row["host"] != NOBODY]
+    """The served calls of which a record is due: not of those that the agent is not to look at."""
+    return [row for row in served if row["exchange"] and row["host"] != NOBODY and "unseen" not in row["want"]]
 
 
 def pair(served, records):

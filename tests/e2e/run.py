@@ -29,10 +29,11 @@ from scenarios import BEFORE, SCENARIOS  # noqa: E402
 import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
 import scenarios_rust  # noqa: E402, F401 (adds its own)
+import scenarios_plain  # noqa: E402, F401 (adds its own)
 import scenarios_tls  # noqa: E402, F401 (adds its own)
 
 WORKERS = 4
-WITHOUT_CALLS = ("unrelated", "found-wrongly")  # that the upstream would know of
+WITHOUT_CALLS = ("unrelated", "found-wrongly", "plain-other-port")  # that the upstream would know of
 
 
 class Results:

@@ -181,15 +181,17 @@ static void choose_programs(struct lt_capture *c)
 	}
 }
 
-static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring_bytes,
-		struct lt_problem *problem)
+static int load(struct lt_capture *c, const struct lt_features *f,
+		const struct lt_capture_opts *opts, struct lt_problem *problem)
 {
+	uint32_t ring_bytes = opts->ring_bytes ? opts->ring_bytes : 8 << 20;
 	int r;
 
 	c->skeleton = lt_capture_bpf__open();
 	if (!c->skeleton)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "cannot open the BPF object");
 	choose_programs(c);
+	lt_plain_choose(c, opts, f->socket_events);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
 	c->skeleton->rodata->lt_wants_environ = c->wants_environ;
@@ -207,7 +209,8 @@ static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring
 	r = lt_capture_bpf__attach(c->skeleton);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
-				      "cannot attach to the process tracepoints: %s", strerror(-r));
+				      "cannot attach to the kernel's tracepoints: %s",
+				      strerror(-r));
 	c->ring = ring_buffer__new(bpf_map__fd(c->skeleton->maps.events), on_event, c, NULL);
 	if (!c->ring)
 		return lt_problem_set(problem, -errno, NULL, 0, "cannot map the ring buffer: %s",
@@ -241,7 +244,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	/* The way of the oldest kernels is taken whole, so that a test on a new one covers it. */
 	c->old = !features.bpf_loop || c->way == LT_ATTACH_PLAIN;
 	c->linked = features.attach_cookie;
-	r = load(c, &features, opts->ring_bytes ? opts->ring_bytes : 8 << 20, problem);
+	r = load(c, &features, opts, problem);
 	if (r < 0)
 		return r;
 	*ret = lt_take(c);
@@ -253,6 +256,7 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 	if (!c)
 		return NULL;
 	ring_buffer__free(c->ring);
+	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
 	pthread_mutex_destroy(&c->lock);
@@ -275,6 +279,7 @@ int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, in
 		return polled;
 	/* Events are submitted without a wake-up, so what is there must be asked for. */
 	consumed = ring_buffer__consume(c->ring);
+	lt_plain_tick(c);
 	if (consumed < 0)
 		return consumed;
 	return (polled > 0 ? polled : 0) + consumed;

@@ -186,6 +186,8 @@ static int open_capture(struct agent *a)
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
 	};
 	struct lt_problem problem = {0};
 	int r;
@@ -241,8 +243,11 @@ static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
 		.sweep_ns = a->config->sweep_ns,
-		.found = on_file,
 		.proved = on_proof,
+		.plain = {.ports = a->config->plain_ports,
+			  .cgroups = a->config->plain_cgroups,
+			  .cgroup_count = a->config->plain_cgroup_count},
+		.found = on_file,
 		.arg = a,
 	};
 	int processes, r;

@@ -163,6 +163,35 @@ static bool sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 	return open;
 }
 
+static void on_cgroup(void *arg, uint64_t id)
+{
+	struct lt_scout *s = arg;
+
+	lt_ignore(lt_capture_plain_cgroup(s->capture, id)); /* the next sweep tries again */
+}
+
+static void on_connected(void *arg, uint32_t tgid)
+{
+	struct lt_scout *s = arg;
+
+	if (tgid != (uint32_t)getpid())
+		lt_ignore(lt_capture_plain_process(s->capture, tgid));
+}
+
+/* Cgroups come and go. Who connects is seen in the kernel: only what was there before is looked
+ * for. */
+static void find_plain(struct lt_scout *s, bool first)
+{
+	struct lt_plain_found found = {.arg = s, .cgroup = on_cgroup, .process = on_connected};
+	enum lt_plain_way way = lt_capture_plain_way(s->capture);
+
+	if (way == LT_PLAIN_OFF)
+		return;
+	lt_ignore(lt_plain_find_cgroups(&s->opts.plain, &found));
+	if (first && way == LT_PLAIN_SYSCALLS)
+		lt_ignore(lt_plain_find_connected(&s->opts.plain, &found));
+}
+
 static int sweep(struct lt_scout *s)
 {
 	uint64_t now_ns = lt_clock_boot_ns();
@@ -246,6 +275,7 @@ static void *run(void *arg)
 		}
 		if (++sweeps % SWEEPS_REMEMBERED == 0)
 			lt_images_forget_sights(s->images);
+		find_plain(s, false);
 		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
 		if (now_ns > s->opts.keep_ns)
 			lt_images_retire(s->images, now_ns - s->opts.keep_ns);
@@ -338,6 +368,7 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	if (lt_map_watch_open(&s->watch) < 0)
 		s->watch = NULL;
 	attach_usual(s);
+	find_plain(s, true);
 	r = sweep(s);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "userspace/capture/capture.h"
+#include "userspace/discover/plain.h"
 
 struct lt_scout;
 struct lt_probe_cache;
@@ -30,6 +31,7 @@ struct lt_scout_proof {
 struct lt_scout_opts {
 	struct lt_probe_cache *cache; /* NULL: none; must outlive the scout */
 	uint64_t sweep_ns;	      /* 0: 30 s */
+	struct lt_plain_opts plain;   /* borrowed: what is looked for while it runs */
 	uint64_t keep_ns; /* 0: 10 minutes without a process that maps the file, then detached */
 	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
 	 * the caller's). */
