@@ -16,8 +16,11 @@ struct lt_capture {
 	enum lt_attach_way way;
 	bool floor;
 	bool wants_environ;
-	bool old;	    /* without bpf_loop */
-	bool linked;	    /* perf events have links (with the cookies, 5.15) */
+	bool old;	/* without bpf_loop */
+	bool linked;	/* perf events have links (with the cookies, 5.15) */
+	bool flows;	/* the programs for connections are loaded */
+	int flow_error; /* why they are not, 0: they need not be */
+	struct bpf_link *flow_state, *flow_hello;
 	atomic_bool ending; /* ending events can wait, see lt_capture_ending */
 	pthread_mutex_t lock;
 	struct lt_attachment *ended;	    /* under the lock: programs off, events still there */
@@ -26,3 +29,7 @@ struct lt_capture {
 
 /* Ends the events of what was freed while ending. The programs and the ring are gone by then. */
 void lt_attach_end_events(struct lt_capture *c);
+
+/* Before the load: whether the programs for connections are part of it, and for which ports. */
+void lt_flows_choose(struct lt_capture *c, const struct lt_capture_opts *opts);
+void lt_flows_detach(struct lt_capture *c);

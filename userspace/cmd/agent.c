@@ -170,14 +170,32 @@ static int open_capture(struct agent *a)
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.flow_port_count = a->config->flow_port_count,
 	};
 	struct lt_problem problem = {0};
 	int r;
 
+	memcpy(opts.flow_ports, a->config->flow_ports, sizeof(opts.flow_ports));
 	r = lt_capture_open(&opts, &a->capture, &problem);
 	if (r < 0)
 		lt_log_error("%s", problem.text);
 	return r;
+}
+
+static int on_look_at_flow(void *arg, uint64_t sock, uint64_t cookie)
+{
+	struct agent *a = arg;
+
+	return lt_capture_look_at_flow(a->capture, sock, cookie);
+}
+
+/* Without them the rest works, and says less. */
+static void watch_flows(struct agent *a)
+{
+	struct lt_problem problem = {0};
+
+	if (lt_capture_watch_flows(a->capture, &problem) < 0)
+		lt_log_warn("%s", problem.text);
 }
 
 static int open_pipeline(struct agent *a)
@@ -185,6 +203,7 @@ static int open_pipeline(struct agent *a)
 	struct lt_pipeline_opts opts = {
 		.config = a->config,
 		.verdicts = {.arg = a, .set = on_verdict},
+		.look_at_flow = on_look_at_flow,
 		.record = on_record,
 		.arg = a,
 	};
@@ -231,6 +250,8 @@ static int start(struct agent *a)
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;
 	}
+	/* Last: what was opened before the stacks were attached would look as if nobody read it. */
+	watch_flows(a);
 	say_closed(lt_scout_closed(a->scout));
 	lt_log_info("ready: %d processes, %llu files attached (%s), prices %s, ledger in %s",
 		    processes < 0 ? 0 : processes,
@@ -296,6 +317,7 @@ static int drain(struct agent *a)
 			log_counters();
 	}
 	/* What the kernel has already handed over still becomes records. */
+	lt_pipeline_look_at_flows(a->pipeline);
 	return lt_capture_poll(a->capture, &sink, 0) < 0 ? -EIO : 0;
 }
 

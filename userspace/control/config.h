@@ -24,6 +24,8 @@ struct lt_config {
 	size_t host_count;
 	uint64_t ring_bytes;	  /* power of two, default 8 MiB */
 	uint64_t max_connections; /* default 16384 */
+	uint16_t flow_ports[8];	  /* whose connections are watched, default 443 alone */
+	size_t flow_port_count;	  /* 0: no flow records */
 	uint64_t sweep_ns;	  /* how often all processes are looked at again, default 30 s */
 };
 
