@@ -169,6 +169,8 @@ struct lt_event_hello {
 	struct lt_event_flow flow;
 	__u32 position; /* of the first byte, in what the connection sends */
 	__u32 len;
+	__u32 whole; /* bytes that the ClientHello has, 0: its records are cut, so nobody knows */
+	__u32 pad;
 	__u8 data[];
 };
 
@@ -192,4 +194,4 @@ _Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
 _Static_assert(sizeof(struct lt_event_exit) == 24, "wire");
 _Static_assert(sizeof(struct lt_event_flow) == 104, "wire");
-_Static_assert(sizeof(struct lt_event_hello) == 112, "wire");
+_Static_assert(sizeof(struct lt_event_hello) == 120, "wire");

@@ -34,7 +34,9 @@ struct hello {
 	__u32 seq; /* of the byte that comes next */
 	__u32 taken;
 	__u32 wanted; /* 0: nothing was sent yet */
+	__u32 whole;  /* see struct lt_event_hello */
 	__u32 packets;
+	__u32 pad;
 };
 
 /* By struct sock. Deleted when it closes; least recently used, should a close be missed. */
@@ -97,6 +99,16 @@ static __always_inline void flow_established(struct sock *sk)
 	bpf_map_update_elem(&hellos, &cookie, &hello, BPF_ANY);
 }
 
+/* The peer's end counts as a byte of sequence, but is none of payload. */
+static __always_inline __u64 received(struct sock *sk)
+{
+	unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
+	__u64 bytes = BPF_CORE_READ((const struct tcp_sock *)sk, bytes_received);
+	__u32 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+
+	return bytes > 0 && flags >> (done & 63) & 1 ? bytes - 1 : bytes;
+}
+
 static __always_inline void fill_flow(struct lt_event_flow *e, __u32 type, struct sock *sk,
 				      const struct flow *flow)
 {
@@ -112,7 +124,7 @@ static __always_inline void fill_flow(struct lt_event_flow *e, __u32 type, struc
 	e->process_start_ns = flow->process_start_ns;
 	e->cgroup_id = flow->cgroup_id;
 	e->sent = sent > again ? sent - again : 0;
-	e->received = BPF_CORE_READ(tcp, bytes_received);
+	e->received = received(sk);
 	e->uid = flow->uid;
 	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	e->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
@@ -210,9 +222,8 @@ static __always_inline __u32 find_payload(struct __sk_buff *skb, __u32 *ret_seq)
 	return at < skb->len ? at : 0;
 }
 
-/* How long the ClientHello is that begins at @at: with its first record's and its own head. 0: it
- * is none. */
-static __always_inline __u32 hello_length(struct __sk_buff *skb, __u32 at)
+/* How much is wanted of a connection that begins at @at: its ClientHello. 0: there is none. */
+static __always_inline __u32 wanted_of(struct __sk_buff *skb, __u32 at, __u32 *ret_whole)
 {
 	enum { HANDSHAKE = 22, CLIENT_HELLO = 1 };
 	__u8 head[9];
@@ -225,9 +236,11 @@ static __always_inline __u32 hello_length(struct __sk_buff *skb, __u32 at)
 	message = head[6] << 16 | head[7] << 8 | head[8];
 	if (head[0] != HANDSHAKE || head[5] != CLIENT_HELLO)
 		return 0;
-	if (record < message + 4 || message + 9 > LT_HELLO_MAX)
+	if (record >= message + 4)
+		*ret_whole = message + 9;
+	if (*ret_whole == 0 || *ret_whole > LT_HELLO_MAX)
 		return LT_HELLO_MAX;
-	return message + 9;
+	return *ret_whole;
 }
 
 static __always_inline void emit_hello(struct __sk_buff *skb, const struct hello *hello, __u32 at,
@@ -246,6 +259,8 @@ static __always_inline void emit_hello(struct __sk_buff *skb, const struct hello
 	}
 	fill_flow(&e->flow, LT_EVENT_HELLO, (struct sock *)key, flow);
 	e->position = hello->taken;
+	e->whole = hello->whole;
+	e->pad = 0;
 	if (len > class)
 		len = class;
 	barrier_var(len);
@@ -256,7 +271,8 @@ static __always_inline void emit_hello(struct __sk_buff *skb, const struct hello
 	}
 	e->len = len;
 	flow->told = 1;
-	bpf_ringbuf_submit(e, wakeup_flags());
+	/* It begins: userspace looks at the process while it surely lives. */
+	bpf_ringbuf_submit(e, hello->taken == 0 ? BPF_RB_FORCE_WAKEUP : wakeup_flags());
 }
 
 /* Whether more of the connection is wanted after this packet. */
@@ -268,7 +284,7 @@ static __always_inline bool take(struct __sk_buff *skb, struct hello *hello)
 		return true;
 	len = skb->len - at;
 	if (hello->wanted == 0) {
-		hello->wanted = hello_length(skb, at);
+		hello->wanted = wanted_of(skb, at, &hello->whole);
 		hello->seq = seq;
 		if (hello->wanted == 0)
 			return false;

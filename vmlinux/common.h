@@ -33,6 +33,10 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
+enum sock_flags {
+	SOCK_DONE = 1,
+};
+
 /* States of struct sock, fixed since they are shown to userspace. */
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_CLOSE = 7 };
 
@@ -95,6 +99,7 @@ struct sock_common {
 	__be16 skc_dport;
 	unsigned short skc_family;
 	struct in6_addr skc_v6_daddr;
+	unsigned long skc_flags;
 	atomic64_t skc_cookie;
 };
 

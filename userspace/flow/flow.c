@@ -271,9 +271,9 @@ void lt_flows_hello(struct lt_flows *f, const struct lt_event_hello *e)
 		flow = add(f, &e->flow);
 	if (!flow)
 		return; /* its host is known not to be of interest, or its begin was lost */
-	flow->hello_bytes = (uint64_t)e->position + e->len;
 	if (flow->state != AWAITS_NAME)
 		return;
+	flow->hello_bytes = e->whole ? e->whole : (uint64_t)e->position + e->len;
 	switch (lt_client_hello_feed(&flow->hello, lt_bytes(e->data, e->len))) {
 	case LT_HELLO_MORE:
 		break;
