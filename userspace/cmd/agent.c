@@ -20,6 +20,7 @@
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
 #include "userspace/cmd/secret.h"
+#include "userspace/cmd/unread.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
 
@@ -40,6 +41,7 @@ struct agent {
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
+	struct lt_unread *unread;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
 	bool debug, no_estimate;
@@ -110,6 +112,8 @@ static void on_record(void *arg, struct lt_record *record)
 {
 	struct agent *a = arg;
 
+	if (record->coverage != LT_COVERAGE_DECODED)
+		lt_unread_record(a->unread, record);
 	lt_ignore(lt_writer_put(a->writer, record)); /* counted there when the queue is full */
 }
 
@@ -189,6 +193,11 @@ static int on_look_at_flow(void *arg, uint64_t sock, uint64_t cookie)
 	return lt_capture_look_at_flow(a->capture, sock, cookie);
 }
 
+static void on_suspect(void *arg, const struct lt_process *process)
+{
+	lt_unread_suspect(((struct agent *)arg)->unread, process);
+}
+
 /* Without them the rest works, and says less. */
 static void watch_flows(struct agent *a)
 {
@@ -204,6 +213,7 @@ static int open_pipeline(struct agent *a)
 		.config = a->config,
 		.verdicts = {.arg = a, .set = on_verdict},
 		.look_at_flow = on_look_at_flow,
+		.suspect = on_suspect,
 		.record = on_record,
 		.arg = a,
 	};
@@ -230,10 +240,17 @@ static void say_closed(unsigned count)
 
 static int start(struct agent *a)
 {
-	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
+	struct lt_scout_opts scout = {
+		.sweep_ns = a->config->sweep_ns,
+		.found = on_file,
+		.arg = a,
+		.stack = lt_unread_answer,
+	};
 	int processes, r;
 
-	r = open_ledger(a);
+	r = lt_unread_new(&a->unread);
+	if (r == 0)
+		r = open_ledger(a);
 	if (r == 0)
 		r = open_pipeline(a);
 	if (r == 0)
@@ -245,11 +262,13 @@ static int start(struct agent *a)
 	processes = lt_pipeline_scan_processes(a->pipeline);
 	if (processes < 0)
 		lt_log_warn("cannot read /proc: %s", strerror(-processes));
+	scout.stack_arg = a->unread;
 	r = lt_scout_start(a->capture, &scout, &a->scout);
 	if (r < 0) {
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;
 	}
+	lt_unread_ask(a->unread, a->scout);
 	/* Last: what was opened before the stacks were attached would look as if nobody read it. */
 	watch_flows(a);
 	say_closed(lt_scout_closed(a->scout));
@@ -327,7 +346,10 @@ static void stop(struct agent *a)
 	if (a->capture)
 		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
+	if (a->unread)
+		lt_unread_ask(a->unread, NULL);
 	a->pipeline = lt_pipeline_free(a->pipeline);
+	a->unread = lt_unread_free(a->unread);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);

@@ -77,6 +77,16 @@ static void flow_begins(void *arg, const struct lt_event_flow *e)
 			e->cgroup_id);
 }
 
+static void flow_suspect(void *arg, const struct lt_event_flow *e)
+{
+	struct lt_pipeline *p = arg;
+	const struct lt_process *process = lt_process_find(p->processes, e->head.tgid,
+							   e->process_start_ns, e->cgroup_id);
+
+	if (process && p->opts.suspect)
+		p->opts.suspect(p->opts.arg, process);
+}
+
 static int look_at_flow(void *arg, uint64_t sock, uint64_t cookie)
 {
 	struct lt_pipeline *p = arg;
@@ -90,6 +100,7 @@ static int make_flows(struct lt_pipeline *p)
 	const struct lt_flow_sink sink = {
 		.arg = p,
 		.begins = flow_begins,
+		.suspect = flow_suspect,
 		.flow = flow_known,
 		.look = look_at_flow,
 	};

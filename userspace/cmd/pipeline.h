@@ -19,6 +19,8 @@ struct lt_pipeline_opts {
 	struct lt_verdict_sink verdicts; /* set may be NULL */
 	/* Asks the kernel for one more flow event, see lt_flow_sink. May be NULL. */
 	int (*look_at_flow)(void *arg, uint64_t sock, uint64_t cookie);
+	/* A connection to an AI host was not decoded a while after it began. May be NULL. */
+	void (*suspect)(void *arg, const struct lt_process *process);
 	/* Told of every record. @record is borrowed and may be changed (source_file). */
 	void (*record)(void *arg, struct lt_record *record);
 	void *arg;

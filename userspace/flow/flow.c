@@ -16,6 +16,7 @@ enum {
 	 */
 	HANDSHAKE_BYTES = 256,
 	TICK_NS = 100 * 1000 * 1000,
+	SECOND_NS = 1000 * 1000 * 1000,
 };
 
 enum state {
@@ -35,7 +36,8 @@ struct flow {
 	uint64_t due_ns;   /* when to look again, or when its end is final */
 	uint32_t revision; /* of the last record, 0: none */
 	bool asked;	   /* the kernel was asked for it and has not answered */
-	bool told;	   /* the bytes have grown since the last record */
+	bool told;	   /* a record was made with these bytes */
+	bool suspected;
 };
 
 struct lt_flows {
@@ -60,10 +62,12 @@ int lt_flows_new(const struct lt_flows_opts *opts, const struct lt_catalog *cata
 		f->opts.max_flows = MAX_FLOWS;
 	if (f->opts.grace_ns == 0)
 		f->opts.grace_ns = 300ULL * 1000 * 1000;
+	if (f->opts.suspect_ns == 0)
+		f->opts.suspect_ns = SECOND_NS;
 	if (f->opts.first_ns == 0)
-		f->opts.first_ns = 60ULL * 1000000000;
+		f->opts.first_ns = 60ULL * SECOND_NS;
 	if (f->opts.interval_ns == 0)
-		f->opts.interval_ns = 600ULL * 1000000000;
+		f->opts.interval_ns = 600ULL * SECOND_NS;
 	f->catalog = catalog;
 	f->sink = *sink;
 	*ret = f;
@@ -243,7 +247,7 @@ static struct flow *add(struct lt_flows *f, const struct lt_event_flow *e)
 		return NULL;
 	}
 	flow->facts = *e;
-	flow->due_ns = e->start_ns + f->opts.first_ns;
+	flow->due_ns = e->start_ns + f->opts.suspect_ns;
 	flow->chain = *bucket;
 	*bucket = flow;
 	flow->before = f->newest;
@@ -303,6 +307,14 @@ static void look(struct lt_flows *f, struct flow *flow, uint64_t now_ns)
 	flow->asked = r >= 0;
 }
 
+static void suspect(struct lt_flows *f, struct flow *flow)
+{
+	flow->suspected = true;
+	flow->due_ns = flow->facts.start_ns + f->opts.first_ns;
+	if (flow->state == OPEN)
+		f->sink.suspect(f->sink.arg, &flow->facts);
+}
+
 void lt_flows_tick(struct lt_flows *f, uint64_t now_ns)
 {
 	struct flow *flow, *next;
@@ -317,6 +329,8 @@ void lt_flows_tick(struct lt_flows *f, uint64_t now_ns)
 		if (flow->state == ENDED) {
 			tell_if_due(f, flow);
 			drop(f, flow);
+		} else if (!flow->suspected) {
+			suspect(f, flow);
 		} else {
 			look(f, flow, now_ns);
 		}

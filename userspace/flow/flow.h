@@ -16,6 +16,7 @@
 struct lt_flows_opts {
 	size_t max_flows;     /* 0: 4096; beyond it the oldest ends early (flows_evicted) */
 	uint64_t grace_ns;    /* 0: 300 ms; an ended flow waits so long for its decoded half */
+	uint64_t suspect_ns;  /* 0: 1 s; a flow that was not decoded by then is suspect */
 	uint64_t first_ns;    /* 0: 60 s; a flow that is open for so long gives a first record, */
 	uint64_t interval_ns; /* 0: 10 minutes; and a new revision of it so often */
 };
@@ -24,6 +25,8 @@ struct lt_flow_sink {
 	void *arg;
 	/* A flow to a known host begins: its process surely lives now. */
 	void (*begins)(void *arg, const struct lt_event_flow *facts);
+	/* It was not decoded yet: time to ask the process which TLS stack it has. */
+	void (*suspect)(void *arg, const struct lt_event_flow *facts);
 	/* A record is due. @call: the flow as a call, request and response bytes are those of the
 	 * connection; @revision: 1 the first time, the record of a flow that goes on comes again
 	 * with the next one. */

@@ -21,7 +21,7 @@ static struct lt_flows *flows;
 static struct {
 	struct lt_call call[16];
 	uint32_t revision[16];
-	unsigned count, begun, looked;
+	unsigned count, begun, suspected, looked;
 	uint64_t sock; /* of the last look */
 	int answer;    /* to it */
 } seen;
@@ -31,6 +31,13 @@ static void on_begin(void *arg, const struct lt_event_flow *facts)
 	(void)arg;
 	(void)facts;
 	seen.begun++;
+}
+
+static void on_suspect(void *arg, const struct lt_event_flow *facts)
+{
+	(void)arg;
+	(void)facts;
+	seen.suspected++;
 }
 
 static void on_flow(void *arg, const struct lt_call *call, uint32_t revision)
@@ -66,7 +73,8 @@ static int unload(void **state)
 static int begin_with(size_t max)
 {
 	const struct lt_flows_opts opts = {.max_flows = max};
-	const struct lt_flow_sink sink = {.begins = on_begin, .flow = on_flow, .look = on_look};
+	const struct lt_flow_sink sink = {
+		.begins = on_begin, .suspect = on_suspect, .flow = on_flow, .look = on_look};
 
 	memset(&seen, 0, sizeof(seen));
 	return lt_flows_new(&opts, catalog, &sink, &flows);
@@ -297,8 +305,11 @@ static void a_long_flow_is_told_again_when_it_has_grown(void **state)
 {
 	(void)state;
 	hello(10, 1, "api.openai.com");
+	later(1);
+	assert_int_equal(seen.suspected, 0);
 	later(30);
 	assert_int_equal(seen.looked, 0);
+	assert_int_equal(seen.suspected, 1);
 	later(62);
 	assert_int_equal(seen.looked, 1);
 	assert_true(seen.sock == 0xffff888000000001);
@@ -326,6 +337,7 @@ static void a_flow_that_the_kernel_forgot_ends(void **state)
 	(void)state;
 	hello(10, 1, "api.openai.com");
 	grows(10, 1, REQUESTS);
+	later(3);
 	later(62);
 	later(700); /* nobody has answered */
 	later(701);
