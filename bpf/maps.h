@@ -25,6 +25,7 @@ const volatile bool lt_plain_has_cgroups __weak; /* plain_cgroups is to be asked
  */
 __u64 lt_verdicts[LT_VERDICT_SLOTS] __weak;
 __u32 lt_next_slot __weak;
+__u64 lt_next_aead __weak; /* number of the next connection of rustls */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -58,6 +59,27 @@ struct {
 	__type(value, struct conn);
 } conns __weak SEC(".maps");
 
+/* Keys that seal and open TLS records: two for every connection of rustls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct conn_key);
+	__type(value, struct aead_key);
+} aead_keys __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64); /* as bpf_get_current_pid_tgid() */
+	__type(value, struct aead_thread);
+} aead_threads __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* tgid */
+	__type(value, struct aead_waiting);
+} aead_waiting __weak SEC(".maps");
 /* Sockets that are read in the clear: whose connection ends with them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -107,6 +129,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LT_SITES_MAX);
+	__type(key, __u32);
+	__type(value, struct lt_site);
+} sites __weak SEC(".maps");
 
 static __always_inline void count(__u32 which, __u64 n)
 {

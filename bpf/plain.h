@@ -10,7 +10,7 @@
 #include "bpf/syscall.h"
 #include "bpf/verdict.h"
 
-enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, TCP_SYN_SENT = 2 };
+enum { AF_INET = 2, AF_INET6 = 10 };
 
 /* Whether the current process is in one of the cgroups that the config names, or below one. */
 static __always_inline bool is_in_wanted_cgroup(void)

@@ -30,6 +30,11 @@ struct lt_capture_opts {
 	bool stdio;		     /* children that are spoken to in lines of JSON-RPC */
 	bool plain_cgroups;	     /* lt_capture_plain_cgroup will be called */
 	bool floor; /* attach empty programs instead: the floor that benchmarks compare with */
+	/* TCP ports whose connections are told of (hello, flow); LT_FLOW_PORTS_MAX at most, 0:
+	 * none.
+	 */
+	uint16_t flow_ports[LT_FLOW_PORTS_MAX];
+	size_t flow_port_count;
 };
 
 struct lt_capture;
@@ -58,6 +63,26 @@ LT_DEFINE_FREEP(lt_capture_free, struct lt_capture)
 LT_MUST_CHECK int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *plan,
 				    struct lt_attachment **ret);
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a);
+
+/* What was found by its code is trusted when the traffic there is what it should be. */
+enum lt_site_state {
+	LT_SITE_TRUSTED,  /* a known protocol was seen; or nothing had to be proven */
+	LT_SITE_UNPROVEN, /* nothing was seen that tells */
+	LT_SITE_WRONG,	  /* what is hooked can't be what it was taken for */
+};
+
+/* Any thread, while @a is attached. */
+enum lt_site_state lt_attachment_state(const struct lt_attachment *a);
+/*
+ * Begins to tell of connections to the flow ports that are opened from now on; 0 when there are no
+ * such ports. On failure capture of TLS goes on without, and @problem says what is missing.
+ */
+LT_MUST_CHECK int lt_capture_watch_flows(struct lt_capture *c, struct lt_problem *problem);
+/*
+ * Asks for one more flow event of a connection that lives, which comes through the ring before this
+ * returns. -EOPNOTSUPP, -EINVAL and the like: this kernel cannot (before 5.10).
+ */
+LT_MUST_CHECK int lt_capture_look_at_flow(struct lt_capture *c, uint64_t sock, uint64_t cookie);
 
 /* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is
  * there. Events, or -errno. */

@@ -28,6 +28,7 @@ static const uint16_t plain_ports_default[] = {11434, 12434, 8000, 8080, 1234, 3
 enum {
 	PLAIN_PORTS_MAX = 1024,
 	PLAIN_CGROUPS_MAX = 256,
+	FLOW_PORT_DEFAULT = 443,
 	HOSTS_MAX = 1024,
 	PATH_MAX_BYTES = 4096,
 	NAME_MAX_BYTES = 39, /* what a record keeps of a provider's name */
@@ -203,13 +204,36 @@ static int read_number(const struct reader *r, const struct lt_yaml_node *node, 
 	return 0;
 }
 
+/* [] is no port: there are no flow records then. */
+static int read_flow_ports(const struct reader *r, const struct lt_yaml_node *node)
+{
+	static const char expected[] = "a list of at most 8 ports, such as [443, 8443]";
+	uint64_t port;
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_LIST)
+		return wrong(r, node, expected);
+	r->config->flow_port_count = 0;
+	lt_yaml_for_each (item, node) {
+		if (r->config->flow_port_count == LT_COUNT(r->config->flow_ports) ||
+		    item->kind != LT_YAML_SCALAR ||
+		    lt_parse_u64(lt_bytes_str(item->text), &port) < 0 || port < 1 || port > 65535)
+			return wrong(r, node, expected);
+		r->config->flow_ports[r->config->flow_port_count++] = (uint16_t)port;
+	}
+	return 0;
+}
+
 static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 {
-	static const char *const keys[] = {"ring_size", "max_connections", "sweep", NULL};
+	static const char *const keys[] = {"ring_size", "max_connections", "sweep", "flow_ports",
+					   NULL};
 	static const char ring_expected[] = "a power of two from 256k to 1G, such as 8M";
 	const struct lt_yaml_node *section;
 	int e = read_section(r, root, "capture", keys,
-			     "a map with ring_size, max_connections and sweep", &section);
+			     "a map with ring_size, max_connections, sweep and flow_ports",
+			     &section);
 
 	if (e < 0)
 		return e;
@@ -222,6 +246,9 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 	e = read_number(r, get(section, "max_connections"), lt_parse_u64, CONNECTIONS_MIN,
 			CONNECTIONS_MAX, "a number from 64 to 1048576",
 			&r->config->max_connections);
+	if (e < 0)
+		return e;
+	e = read_flow_ports(r, get(section, "flow_ports"));
 	if (e < 0)
 		return e;
 	return read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
@@ -404,6 +431,8 @@ static struct lt_config *new_config(void)
 	config->plain = true;
 	for (size_t i = 0; i < LT_COUNT(plain_ports_default); i++)
 		set_port(config, plain_ports_default[i]);
+	config->flow_ports[0] = FLOW_PORT_DEFAULT;
+	config->flow_port_count = 1;
 	return config;
 }
 

@@ -352,6 +352,8 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	const struct lt_api *api = NULL;
 	struct lt_work *w;
 
+	if (x->ordinal == 0 && d->sink.connection)
+		d->sink.connection(d->sink.arg, x->conn, ask.host);
 	if (x->joined && head->target.n == 0)
 		return lt_catalog_knows_host(d->catalog, ask.host) ? LT_INTEREST_BODIES
 								   : LT_INTEREST_NONE;

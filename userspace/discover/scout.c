@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -17,10 +18,17 @@
 #include "userspace/base/counter.h"
 #include "userspace/base/parse.h"
 #include "userspace/capture/map_watch.h"
+#include "userspace/discover/foreign_stack.h"
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
+#include "userspace/discover/probe_cache.h"
 
-enum { SWEEPS_REMEMBERED = 20 };
+enum { SWEEPS_REMEMBERED = 20, QUESTIONS_MAX = 8, JUDGE_MS = 1000 };
+
+struct question {
+	uint32_t pid;
+	unsigned number;
+};
 
 struct lt_scout {
 	struct lt_capture *capture;
@@ -32,6 +40,9 @@ struct lt_scout {
 	atomic_uint closed;
 	pthread_t thread;
 	bool running;
+	pthread_mutex_t lock; /* of the next two */
+	struct question questions[QUESTIONS_MAX];
+	size_t question_count;
 };
 
 LT_DEFINE_FREEP(lt_scout_stop, struct lt_scout)
@@ -42,7 +53,7 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
-static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
+static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
 	struct lt_attachment *attachment;
@@ -55,6 +66,33 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
+	else if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
+		lt_images_try(s->images, attachment, path, plan->collector);
+	return r;
+}
+
+/* Attaches all that can be of @plans, and tells of each. The first error. */
+static int attach_plans(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
+			const struct lt_image_id *id, const struct lt_probe_plans *plans)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < plans->count; i++) {
+		struct lt_scout_file file = {
+			.path = path,
+			.collector = plans->plans[i].collector,
+			.inode = m->inode,
+			.probes = plans->plans[i].count,
+			.pid = m->pid,
+		};
+
+		file.error = attach_image(s, m, fd, path, id, &plans->plans[i]);
+		if (file.error < 0)
+			lt_counter_add(LT_C_ATTACH_ERRORS, 1);
+		if (r == 0)
+			r = file.error;
+		tell(s, &file);
+	}
 	return r;
 }
 
@@ -63,8 +101,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_scout_file file = {.path = path, .inode = m->inode, .pid = m->pid};
-	struct lt_probe_plan plan;
+	struct lt_probe_plans plans;
 	struct lt_image_id id;
 	int r;
 
@@ -72,7 +109,8 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
-	r = lt_collector_plan(image, &plan);
+	lt_probe_cache_use(s->opts.cache, fd, image);
+	r = lt_collector_plans(image, &plans);
 	if (r < 0)
 		return r;
 	r = lt_images_identify(fd, image, &id);
@@ -80,13 +118,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 		return r;
 	if (lt_images_attached(s->images, &id))
 		return -ENOENT;
-	file.collector = plan.collector;
-	file.probes = plan.count;
-	file.error = attach_image(s, m, fd, &id, &plan);
-	if (file.error < 0)
-		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
-	tell(s, &file);
-	return file.error;
+	return attach_plans(s, m, fd, path, &id, &plans);
 }
 
 static bool forbidden(int r)
@@ -208,12 +240,70 @@ static void wait_for_news(struct lt_scout *s, int timeout_ms)
 	/* No notices on this host, or they broke: sleep; the wake fd ends the wait at once. */
 	s->watch = lt_map_watch_free(s->watch);
 	{
-		eventfd_t value;
-		struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+		struct pollfd woken = {.fd = s->wake_fd, .events = POLLIN};
 
-		if (eventfd_read(s->wake_fd, &value) < 0)
-			nanosleep(&pause, NULL);
+		lt_ignore(poll(&woken, 1, 200));
 	}
+}
+
+static void on_decided(void *arg, const char *path, const char *collector, enum lt_site_state state)
+{
+	const struct lt_scout *s = arg;
+	struct lt_scout_proof proof = {
+		.path = path,
+		.collector = collector,
+		.wrong = state == LT_SITE_WRONG,
+	};
+
+	if (s->opts.proved)
+		s->opts.proved(s->opts.arg, &proof);
+}
+
+/* Milliseconds to wait for news at most, before the sweep at @next_ns. */
+static int patience(const struct lt_scout *s, uint64_t now_ns, uint64_t next_ns)
+{
+	uint64_t ms = (next_ns - now_ns) / 1000000 + 1;
+
+	return lt_images_on_trial(s->images) && ms > JUDGE_MS ? JUDGE_MS : (int)ms;
+}
+
+static bool next_question(struct lt_scout *s, struct question *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&s->lock);
+	any = s->question_count > 0;
+	if (any)
+		*ret = s->questions[--s->question_count];
+	pthread_mutex_unlock(&s->lock);
+	return any;
+}
+
+static void answer(struct lt_scout *s)
+{
+	struct question q;
+	eventfd_t value;
+
+	if (eventfd_read(s->wake_fd, &value) < 0)
+		return; /* nobody woke us */
+	while (!atomic_load(&s->stopping) && next_question(s, &q))
+		s->opts.stack(s->opts.stack_arg, q.number, lt_foreign_stack("/proc", q.pid));
+}
+
+int lt_scout_ask(struct lt_scout *s, uint32_t pid, unsigned question)
+{
+	int r = -EBUSY;
+
+	if (!s->opts.stack)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&s->lock);
+	if (s->question_count < QUESTIONS_MAX) {
+		s->questions[s->question_count++] = (struct question){pid, question};
+		r = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	lt_ignore(eventfd_write(s->wake_fd, 1));
+	return r;
 }
 
 static void *run(void *arg)
@@ -226,7 +316,9 @@ static void *run(void *arg)
 		uint64_t now_ns = lt_clock_boot_ns();
 
 		if (now_ns < next_ns) {
-			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
+			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_judge(s->images, on_decided, s);
+			answer(s);
 			continue;
 		}
 		if (++sweeps % SWEEPS_REMEMBERED == 0)
@@ -294,6 +386,7 @@ static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opt
 
 	if (!s)
 		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
 	s->capture = capture;
 	s->opts = *opts;
 	if (s->opts.sweep_ns == 0)
@@ -353,6 +446,7 @@ struct lt_scout *lt_scout_stop(struct lt_scout *s)
 	s->watch = lt_map_watch_free(s->watch);
 	s->images = lt_images_free(s->images);
 	lt_closep(&s->wake_fd);
+	pthread_mutex_destroy(&s->lock);
 	lt_free(s);
 	return NULL;
 }

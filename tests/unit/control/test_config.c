@@ -60,6 +60,8 @@ static void is_default(const struct lt_config *c)
 	assert_true(has_port(c, 11434) && has_port(c, 8000) && has_port(c, 4000));
 	assert_false(has_port(c, 0) || has_port(c, 80) || has_port(c, 443));
 	assert_int_equal(c->plain_cgroup_count, 0);
+	assert_int_equal(c->flow_port_count, 1);
+	assert_int_equal(c->flow_ports[0], 443);
 }
 
 static void nothing_said_means_defaults(void **state)
@@ -93,7 +95,8 @@ static void every_setting_is_read(void **state)
 		"  - {host: \"*.corp.example\", provider: anthropic, name: proxy}\n"
 		"  - host: llm\n"
 		"attribution: {env: [TEAM], rules: [{set: {team: \"${env.TEAM}\"}}]}\n"
-		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m}\n");
+		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m, flow_ports: [443, "
+		"8443]}\n");
 
 	(void)state;
 	assert_int_equal(c->log_level, LT_LOG_DEBUG);
@@ -111,6 +114,18 @@ static void every_setting_is_read(void **state)
 	assert_int_equal(c->ring_bytes, 16 << 20);
 	assert_int_equal(c->max_connections, 64);
 	assert_int_equal(c->sweep_ns, 120000000000);
+	assert_int_equal(c->flow_port_count, 2);
+	assert_int_equal(c->flow_ports[0], 443);
+	assert_int_equal(c->flow_ports[1], 8443);
+}
+
+static void no_flow_ports_are_a_setting_too(void **state)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *c = good("capture: {flow_ports: []}\n");
+
+	(void)state;
+	assert_int_equal(c->flow_port_count, 0);
 }
 
 static void unknown_keys_name_the_nearest(void **state)
@@ -165,6 +180,12 @@ static void numbers_have_bounds(void **state)
 	bad("capture: {sweep: 500ms}\n", 1, "1s to 1h");
 	bad("capture: {sweep: 0}\n", 1, "1s to 1h");
 	bad("capture: {sweep: 1d}\n", 1, "1s to 1h");
+	bad("capture: {flow_ports: 443}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [0]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [65536]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [https]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [[443]]}\n", 1, "at most 8 ports");
 	bad("capture: [1]\n", 1, "a map with ring_size");
 }
 
@@ -376,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_said_means_defaults),
 		cmocka_unit_test(every_setting_is_read),
+		cmocka_unit_test(no_flow_ports_are_a_setting_too),
 		cmocka_unit_test(unknown_keys_name_the_nearest),
 		cmocka_unit_test(wrong_values_say_what_is_expected),
 		cmocka_unit_test(numbers_have_bounds),
