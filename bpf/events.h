@@ -160,11 +160,9 @@ struct lt_event_flow {
 	__u64 sent;	/* bytes of TCP payload, without what was sent again */
 	__u64 received; /* as its peer sent them */
 	__u32 uid;
-	__u16 family;
-	__u16 port; /* host byte order */
-	__u8 address[16];
+	__u16 port; /* of the peer, host byte order */
 	__u8 ended;
-	__u8 pad[7];
+	__u8 pad;
 };
 
 /* The next piece of its ClientHello, in order. */
@@ -210,5 +208,5 @@ _Static_assert(sizeof(struct lt_event_close) == 72, "wire");
 _Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
 _Static_assert(sizeof(struct lt_event_exit) == 24, "wire");
-_Static_assert(sizeof(struct lt_event_flow) == 104, "wire");
-_Static_assert(sizeof(struct lt_event_hello) == 120, "wire");
+_Static_assert(sizeof(struct lt_event_flow) == 80, "wire");
+_Static_assert(sizeof(struct lt_event_hello) == 96, "wire");
