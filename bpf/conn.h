@@ -44,6 +44,8 @@ struct call {
 	__u64 ts_ns; /* boot time of entry; writes only */
 	__u32 dir;
 	__u32 library;
+	__u32 site;  /* that has to prove itself, 0: none */
+	__u32 asked; /* bytes that the caller offers, or has room for */
 };
 
 /* A call of a Go method in progress. */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "bpf/hooks.h"
 #include "bpf/maps.h"
 
 /* Pointers may carry a tag in their top byte on arm64 (MTE, TBI); the kernel's copy refuses it. */
@@ -47,7 +48,7 @@ static __always_inline void guard_leave(void)
 enum { NESTED_STACK_MAX = 256 << 10 };
 
 static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir,
-				       __u32 library)
+				       __u64 cookie, __u32 asked)
 {
 	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = dir};
 	struct call call = {
@@ -59,7 +60,9 @@ static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 don
 		 * was asked first has to look so. */
 		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
 		.dir = dir,
-		.library = library,
+		.library = LT_COOKIE_LIBRARY(cookie),
+		.site = LT_COOKIE_SITE(cookie),
+		.asked = asked,
 	};
 	struct call *outer;
 

@@ -151,6 +151,19 @@ enum lt_kernel_counter {
 	LT_KC_COUNT,
 };
 
+/*
+ * What was seen at a site: the functions of one file that were found by their code, not by name.
+ * An entry of an array map.
+ */
+struct lt_site {
+	__u32 proven;	/* a message of a known protocol began there */
+	__u32 given_up; /* connections in which none did */
+	__u32 absurd;	/* calls that said to have done more than they were asked to */
+	__u32 pad;
+};
+
+enum { LT_SITES_MAX = 1024 };
+
 _Static_assert(sizeof(struct lt_event_head) == 16, "wire");
 _Static_assert(sizeof(struct lt_event_conn) == 56, "wire");
 _Static_assert(sizeof(struct lt_event_data) == 80, "wire");

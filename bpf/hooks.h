@@ -54,7 +54,9 @@ enum lt_hook {
 	LT_HOOK_COUNT,
 };
 
-/* What travels as a probe's cookie: whose function it is, and what it does. */
-#define LT_COOKIE(library, hook)  ((__u64)(library) << 16 | (hook))
-#define LT_COOKIE_HOOK(cookie)	  ((__u32)((cookie)&0xffff))
-#define LT_COOKIE_LIBRARY(cookie) ((__u32)((cookie) >> 16))
+/* What travels as a probe's cookie: which site it is of those that have to prove themselves (0:
+ * none), whose function it is, and what it does. */
+#define LT_COOKIE(site, library, hook) ((__u64)(site) << 32 | (__u64)(library) << 16 | (hook))
+#define LT_COOKIE_HOOK(cookie)	       ((__u32)((cookie)&0xffff))
+#define LT_COOKIE_LIBRARY(cookie)      ((__u32)((cookie) >> 16 & 0xffff))
+#define LT_COOKIE_SITE(cookie)	       ((__u32)((cookie) >> 32))

@@ -85,6 +85,13 @@ struct {
 	__type(value, __u64);
 } counters __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LT_SITES_MAX);
+	__type(key, __u32);
+	__type(value, struct lt_site);
+} sites __weak SEC(".maps");
+
 static __always_inline void count(__u32 which, __u64 n)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &which);

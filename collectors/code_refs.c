@@ -4,7 +4,7 @@
  * looks through the code for instructions that load one of their addresses:
  *
  *   x86-64  lea r64, [rip + d32]; mov r32, imm32 where the program does not move (ET_EXEC)
- *   arm64   adrp and add, a few instructions apart
+ *   arm64   adrp and add, or adrp, add and add, some instructions apart
  *
  * Code is not disassembled for that: what looks like a load and hits the very first byte of the
  * text is one.
@@ -21,11 +21,13 @@
 
 enum {
 	WINDOW = 256 << 10,
-	BEFORE = 320, /* bytes kept of the window before: the begin of a text, an adrp */
+	BEFORE = 1088, /* bytes kept of the window before: the begin of a text, an adrp */
 	PLACES_MAX = 64,
 	PATH_MAX_N = 256,
-	ADRP_REACH = 8 * 4, /* bytes between adrp and add */
-	AROUND = 48,	    /* bytes on either side in which a call's arguments are loaded */
+	ADRP_REACH = 256 * 4, /* bytes between adrp and add */
+	ARM64_FP = 29,
+	ARM64_SP = 31,
+	AROUND = 48, /* bytes on either side in which a call's arguments are loaded */
 };
 
 /* Where a text begins in memory. */
@@ -39,7 +41,8 @@ struct search {
 	const struct lt_code_text *texts;
 	size_t texts_n;
 	unsigned machine;
-	bool fixed; /* addresses are what they are at run time */
+	bool fixed;    /* addresses are what they are at run time */
+	bool anywhere; /* the texts may go on behind what is looked for */
 	struct place places[PLACES_MAX];
 	size_t places_n;
 	uint64_t lowest, highest; /* of the places */
@@ -109,7 +112,7 @@ static size_t begin_of(const struct window *w, size_t at)
 static void look_for_texts(struct search *s, const struct window *w)
 {
 	for (size_t i = 0; i < s->texts_n; i++) {
-		size_t n = strlen(s->texts[i].text) + 1; /* the NUL too */
+		size_t n = strlen(s->texts[i].text) + !s->anywhere; /* the NUL too */
 		size_t at = w->from > n ? w->from - n : 0;
 		const uint8_t *found;
 
@@ -262,27 +265,55 @@ static void look_x86(struct search *s, const struct window *w)
 	      by_address);
 }
 
-/* add xd, xn, #imm at @at of @w, whose page the nearest adrp xn before it loads. */
+/* add xd, xn, #imm */
+static bool arm64_is_add(uint32_t instruction)
+{
+	return (instruction & 0xffc00000) == 0x91000000;
+}
+
+/* Whether @instruction, neither adrp nor such an add, may set register @n: all that has it as its
+ * destination but stores, branches and compares. */
+static bool arm64_may_set(uint32_t instruction, unsigned n)
+{
+	bool store = (instruction & 0x0a000000) == 0x08000000 && !(instruction & 1 << 22);
+	bool branch = (instruction & 0x1c000000) == 0x14000000;
+
+	return (instruction & 31) == n && !store && !branch;
+}
+
+/*
+ * The add at @at of @w: the sum of its immediate, of those of the adds that feed it (compilers
+ * reach the constants of a file from one anchor) and of the page that an adrp before them loads.
+ */
 static bool arm64_add(const struct window *w, size_t at, struct lt_code_ref *ref, uint64_t *ret)
 {
 	uint32_t add = word(w->bytes + at);
 	unsigned n = add >> 5 & 31, d = add & 31;
+	uint64_t sum = add >> 10 & 0xfff;
 
-	if ((add & 0xff800000) != 0x91000000 || (add & 1 << 22))
+	/* What is reached from the frame is no constant. */
+	if (!arm64_is_add(add) || n == ARM64_SP || n == ARM64_FP)
 		return false;
 	for (size_t back = 4; back <= ADRP_REACH && back <= at; back += 4) {
-		uint32_t adrp = word(w->bytes + at - back);
-		int64_t pages;
+		uint32_t before = word(w->bytes + at - back);
 
-		if ((adrp & 0x9f000000) != 0x90000000 || (adrp & 31) != n)
-			continue;
-		pages = (int64_t)((int32_t)(adrp << 8) >> 13) * 4 + (adrp >> 29 & 3);
-		ref->at = w->address + at;
-		ref->size = 4;
-		ref->argument = d < LT_CODE_ARGUMENTS ? (uint8_t)d : LT_CODE_ARGUMENTS;
-		*ret = ((w->address + at - back) & ~0xfffULL) + (uint64_t)pages * 4096 +
-		       (add >> 10 & 0xfff);
-		return true;
+		if ((before & 0x9f00001f) == (0x90000000 | n)) {
+			int64_t pages = (int64_t)((int32_t)(before << 8) >> 13) * 4 +
+					(before >> 29 & 3);
+
+			ref->at = w->address + at;
+			ref->size = 4;
+			ref->argument = d < LT_CODE_ARGUMENTS ? (uint8_t)d : LT_CODE_ARGUMENTS;
+			*ret = ((w->address + at - back) & ~0xfffULL) + (uint64_t)pages * 4096 +
+			       sum;
+			return true;
+		}
+		if (arm64_is_add(before) && (before & 31) == n) {
+			sum += before >> 10 & 0xfff;
+			n = before >> 5 & 31;
+		} else if (arm64_may_set(before, n)) {
+			return false;
+		}
 	}
 	return false;
 }
@@ -320,6 +351,18 @@ static int find_places(struct search *s, const struct lt_elf_segment *segments, 
 			r = walk(s, &segments[i], buffer, look_for_texts);
 	}
 	return r < 0 ? r : s->places_n == 0 ? -ENOENT : 0;
+}
+
+bool lt_code_mentions(const struct lt_elf_image *image, const char *text)
+{
+	const struct lt_code_text texts[] = {{text, true}};
+	struct search s = {.image = image, .texts = texts, .texts_n = 1, .anywhere = true};
+	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
+	size_t count = lt_elf_segments(image, segments);
+	lt_defer(lt_freep)
+	uint8_t *buffer = lt_calloc(1, WINDOW + BEFORE);
+
+	return buffer && find_places(&s, segments, count, buffer) == 0;
 }
 
 static int search(struct search *s)

@@ -60,6 +60,9 @@ struct lt_code_memory {
 LT_MUST_CHECK int lt_code_find(const struct lt_elf_image *image, const struct lt_code_text *texts,
 			       size_t count, struct lt_code_refs *ret);
 
+/* Whether @text stands anywhere among the image's constants. */
+bool lt_code_mentions(const struct lt_elf_image *image, const char *text);
+
 /*
  * The constants that are loaded around @ref for the same call: ret[i] for argument i, -1 where none
  * is. What stands nearest counts.

@@ -16,10 +16,7 @@
 
 #include "userspace/base/alloc.h"
 
-enum {
-	SYMBOLS_MAX = 4 << 20, /* Chromium has about one million */
-	MENTION_WINDOW = 256 << 10,
-};
+enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
 
 struct lt_elf_image {
 	Elf *elf;
@@ -328,48 +325,6 @@ int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const 
 			r = search_ends(image->elf, section, &header, ends, count, ret);
 	}
 	return r;
-}
-
-/* Windows overlap by as much as the text may be cut by. */
-static bool part_mentions(const struct lt_elf_image *image, uint64_t offset, uint64_t size,
-			  const char *text)
-{
-	lt_defer(lt_freep)
-	uint8_t *window = lt_calloc(1, MENTION_WINDOW);
-	size_t n = strlen(text);
-
-	for (uint64_t at = 0; window && at < size;) {
-		size_t want = size - at < MENTION_WINDOW ? (size_t)(size - at) : MENTION_WINDOW;
-		ssize_t got = lt_elf_read(image, offset + at, window, want);
-
-		if (got < (ssize_t)n)
-			return false;
-		if (memmem(window, (size_t)got, text, n))
-			return true;
-		at += (uint64_t)got == size - at ? (uint64_t)got : (uint64_t)got - n + 1;
-	}
-	return false;
-}
-
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
-{
-	Elf_Scn *section = NULL;
-	size_t index;
-
-	if (elf_getshdrstrndx(image->elf, &index) < 0)
-		return false;
-	while ((section = elf_nextscn(image->elf, section))) {
-		GElf_Shdr header;
-		const char *name;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
-			continue;
-		name = elf_strptr(image->elf, index, header.sh_name);
-		if (name && (strncmp(name, ".rodata", 7) == 0 || strstr(name, ".gopclntab")) &&
-		    part_mentions(image, header.sh_offset, header.sh_size, text))
-			return true;
-	}
-	return false;
 }
 
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])

@@ -71,9 +71,6 @@ struct lt_code_memory;
 void lt_elf_set_memory(struct lt_elf_image *image, const struct lt_code_memory *memory);
 const struct lt_code_memory *lt_elf_memory(const struct lt_elf_image *image);
 
-/* Whether @text stands in the image's constants or in its table of Go functions. */
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text);
-
 enum { LT_BUILD_ID_MAX = 20 };
 /* The GNU build id; returns its length, 0 when there is none. */
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX]);

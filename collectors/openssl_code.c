@@ -10,9 +10,9 @@
  *   int ssl_write_internal(SSL *s, const void *buf, size_t num, uint64_t flags,
  *                          size_t *written)                                            since 3.3
  *
- * Which of the two shows in SSL_write, which passes the address of a variable of its own for
- * @written. Where a compiler put a copy of them into each public function, SSL_read and SSL_write
- * are hooked themselves, which are known by their names.
+ * Which of the two shows where it begins: it puts away what it was passed. Where a compiler put a
+ * copy of them into each public function, SSL_read and SSL_write are hooked themselves, which are
+ * known by their names.
  */
 #include <elf.h>
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include "collectors/code_functions.h"
 #include "collectors/code_refs.h"
 #include "collectors/collector.h"
+#include "collectors/go_code.h"
 #include "userspace/base/alloc.h"
 
 enum { TEXT_WRITE_INTERNAL, TEXT_READ_INTERNAL, TEXT_WRITE, TEXT_READ, TEXT_SHUTDOWN };
@@ -34,7 +35,7 @@ static const struct lt_code_text names[] = {
 	[TEXT_SHUTDOWN] = {"SSL_shutdown"},
 };
 
-enum { FUNCTIONS_MAX = 4, CALLS_MAX = 64, ARGUMENTS_BYTES = 48 };
+enum { FUNCTIONS_MAX = 4, PROLOGUE_BYTES = 128 };
 
 struct found {
 	const struct lt_elf_image *image;
@@ -73,68 +74,55 @@ static int find_functions(struct found *f)
 	return r;
 }
 
-/* Whether an instruction in the @n bytes at @code puts an address on the stack into the register of
- * argument 3 (@fifth: 4). */
-static bool passes_variable_x86(const uint8_t *code, size_t n, bool fifth)
+/* Whether the function at @code begins by putting argument @argument (3 or 4) away: what it was not
+ * passed it does not keep. mov [...]/r64, rcx|r8 before its first call or jump. */
+static bool keeps_argument_x86(const uint8_t *code, size_t n, unsigned argument)
 {
-	static const char *const forms[2][4] = {
-		{"\x48\x8d\x4c\x24", "\x48\x8d\x4d", "\x48\x89\xe1", "\x48\x8d\x8c\x24"},
-		{"\x4c\x8d\x44\x24", "\x4c\x8d\x45", "\x49\x89\xe0", "\x4c\x8d\x84\x24"},
-	};
+	for (size_t i = 0; i + 3 <= n;) {
+		size_t length = lt_go_x86_length(code + i, n - i);
+		/* rcx is register 1, r8 register 0 of the upper half. */
+		uint8_t upper = argument == 4 ? 4 : 0, number = argument == 4 ? 0 : 1;
 
-	for (size_t i = 0; i < LT_COUNT(forms[0]); i++) {
-		if (memmem(code, n, forms[fifth][i], strlen(forms[fifth][i])))
+		if (length == 0 || code[i] == 0xe8)
+			return false;
+		if ((code[i] & 0xf8) == 0x48 && (code[i] & 4) == upper && code[i + 1] == 0x89 &&
+		    (code[i + 2] >> 3 & 7) == number)
 			return true;
+		i += length;
 	}
 	return false;
 }
 
-static bool passes_variable_arm64(const uint8_t *code, size_t n, bool fifth)
+/* orr xd, xzr, x3|x4; str or stp of it. */
+static bool keeps_argument_arm64(const uint8_t *code, size_t n, unsigned argument)
 {
 	for (size_t i = 0; i + 4 <= n; i += 4) {
 		uint32_t word = code[i] | code[i + 1] << 8 | code[i + 2] << 16 |
 				(uint32_t)code[i + 3] << 24;
-		unsigned base = word >> 5 & 31;
 
-		/* add or sub x3|x4, sp|x29, #imm */
-		if ((word & 0xbf800000) == 0x91000000 && (word & 31) == 3U + fifth &&
-		    (base == 31 || base == 29))
+		if ((word & 0xfc000000) == 0x94000000)
+			return false;
+		if ((word & 0xffffffe0) == (0xaa0003e0 | argument << 16))
+			return true;
+		if ((word & 0xffc0001f) == (0xf9000000 | argument) ||
+		    ((word & 0xfe400000) == 0xa8000000 &&
+		     ((word & 31) == argument || (word >> 10 & 31) == argument)))
 			return true;
 	}
 	return false;
 }
 
-static bool passes_variable(const struct lt_elf_image *image, uint64_t call, bool fifth)
+static bool keeps_argument(const struct lt_elf_image *image, uint64_t function, unsigned argument)
 {
-	uint8_t code[ARGUMENTS_BYTES];
-	uint64_t offset = lt_elf_offset(image, call);
-	ssize_t got = offset < sizeof(code)
-			      ? 0
-			      : lt_elf_read(image, offset - sizeof(code), code, sizeof(code));
+	uint8_t code[PROLOGUE_BYTES];
+	uint64_t offset = lt_elf_offset(image, function);
+	ssize_t got = offset ? lt_elf_read(image, offset, code, sizeof(code)) : 0;
 
 	if (got <= 0)
 		return false;
-	return lt_elf_machine(image) == EM_X86_64 ? passes_variable_x86(code, (size_t)got, fifth)
-						  : passes_variable_arm64(code, (size_t)got, fifth);
-}
-
-/* How @internal is called by its public form: READ_EX's or WRITE_EX2's arguments; 0: not at all, or
- * not as we know it. */
-static enum lt_hook hook_of(const struct found *f, const struct lt_code_function *outer,
-			    const struct lt_code_function *internal, enum lt_hook fourth,
-			    enum lt_hook fifth)
-{
-	struct lt_code_call calls[CALLS_MAX];
-	int count = lt_code_calls(f->image, outer, calls, CALLS_MAX);
-
-	for (int i = 0; i < count; i++) {
-		if (calls[i].target != internal->start)
-			continue;
-		if (fifth && passes_variable(f->image, calls[i].at, true))
-			return fifth;
-		return passes_variable(f->image, calls[i].at, false) ? fourth : 0;
-	}
-	return 0;
+	return lt_elf_machine(image) == EM_X86_64
+		       ? keeps_argument_x86(code, (size_t)got, argument)
+		       : keeps_argument_arm64(code, (size_t)got, argument);
 }
 
 static void add_probe(const struct found *f, struct lt_probe_plan *plan, enum lt_hook hook,
@@ -147,22 +135,25 @@ static void add_probe(const struct found *f, struct lt_probe_plan *plan, enum lt
 	snprintf(probe->symbol, sizeof(probe->symbol), "%s", names[text].text);
 }
 
-/* One direction: the internal function where it stands alone, else the public one. */
+/* One direction: the internal function where it stands alone, else the public one. @fifth: its hook
+ * when it has five arguments, 0: it never has. */
 static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsigned internal,
 			 unsigned public, enum lt_hook plain, enum lt_hook fourth,
 			 enum lt_hook fifth)
 {
-	enum lt_hook hook = 0;
+	if (f->counts[internal] == 1) {
+		uint64_t start = f->functions[internal][0].start;
 
+		if (fifth && keeps_argument(f->image, start, 4))
+			fourth = fifth;
+		else if (!keeps_argument(f->image, start, 3))
+			return -ENOENT;
+		add_probe(f, plan, fourth, internal, 0);
+		return 0;
+	}
 	if (f->counts[public] != 1)
 		return f->counts[public] == 0 ? -ENOENT : -ENOTUNIQ;
-	if (f->counts[internal] == 1)
-		hook = hook_of(f, &f->functions[public][0], &f->functions[internal][0], fourth,
-			       fifth);
-	if (hook)
-		add_probe(f, plan, hook, internal, 0);
-	else
-		add_probe(f, plan, plain, public, 0);
+	add_probe(f, plan, plain, public, 0);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "collectors/aead.h"
-#include "collectors/elf_image.h"
+#include "collectors/code_refs.h"
 #include "userspace/base/alloc.h"
 
 /* A program may hold both libraries. Each is whole or not there. */
@@ -24,7 +24,7 @@ static int examine(const struct lt_elf_image *image, struct lt_probe_plan *ret,
 		.collector = lt_rustls_collector.name,
 	};
 	*ret_why = NULL;
-	if (!lt_elf_mentions(image, "rustls-0.") && !lt_elf_mentions(image, "rustls/src/"))
+	if (!lt_code_mentions(image, "rustls-0.") && !lt_code_mentions(image, "rustls/src/"))
 		return -ENOENT;
 	for (size_t i = 0; i < LT_COUNT(libraries); i++) {
 		int r = libraries[i](image, ret, ret_why);

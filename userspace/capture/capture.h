@@ -55,6 +55,16 @@ LT_MUST_CHECK int lt_capture_attach(struct lt_capture *c, int fd, const struct l
 				    struct lt_attachment **ret);
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a);
 
+/* What was found by its code is trusted when the traffic there is what it should be. */
+enum lt_site_state {
+	LT_SITE_TRUSTED,  /* a known protocol was seen; or nothing had to be proven */
+	LT_SITE_UNPROVEN, /* nothing was seen that tells */
+	LT_SITE_WRONG,	  /* what is hooked can't be what it was taken for */
+};
+
+/* Any thread, while @a is attached. */
+enum lt_site_state lt_attachment_state(const struct lt_attachment *a);
+
 /* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is
  * there. Events, or -errno. */
 LT_MUST_CHECK int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink,

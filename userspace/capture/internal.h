@@ -20,6 +20,7 @@ struct lt_capture {
 	bool linked;	    /* perf events have links (with the cookies, 5.15) */
 	atomic_bool ending; /* ending events can wait, see lt_capture_ending */
 	pthread_mutex_t lock;
+	bool sites_taken[LT_SITES_MAX];	    /* under the lock */
 	struct lt_attachment *ended;	    /* under the lock: programs off, events still there */
 	const struct lt_capture_sink *sink; /* of the poll in progress */
 };

@@ -132,6 +132,20 @@ static void on_file(void *arg, const struct lt_scout_file *file)
 			     file->collector, file->pid);
 }
 
+static void on_proof(void *arg, const struct lt_scout_proof *proof)
+{
+	(void)arg;
+	if (proof->wrong)
+		lt_log_warn("%s: what was taken for TLS functions (%s) is something else: "
+			    "detached, its calls are not seen. Please report the file with the "
+			    "output of: ledgertap probe-info %s",
+			    proof->path, proof->collector, proof->path);
+	else
+		lt_log_info("%s: the TLS functions found in its code (%s) are proven by their "
+			    "traffic",
+			    proof->path, proof->collector);
+}
+
 static void on_writer(void *arg, int error, const char *text)
 {
 	(void)arg;
@@ -211,7 +225,12 @@ static void say_closed(unsigned count)
 
 static int start(struct agent *a)
 {
-	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
+	struct lt_scout_opts scout = {
+		.sweep_ns = a->config->sweep_ns,
+		.found = on_file,
+		.proved = on_proof,
+		.arg = a,
+	};
 	int processes, r;
 
 	r = open_ledger(a);

@@ -20,7 +20,7 @@
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
 
-enum { SWEEPS_REMEMBERED = 20 };
+enum { SWEEPS_REMEMBERED = 20, JUDGE_MS = 1000 };
 
 struct lt_scout {
 	struct lt_capture *capture;
@@ -42,7 +42,7 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
-static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
+static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
 	struct lt_attachment *attachment;
@@ -55,6 +55,8 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
+	else if (plan->found == LT_FOUND_CODE)
+		lt_images_try(s->images, attachment, path, plan->collector);
 	return r;
 }
 
@@ -73,7 +75,7 @@ static int attach_plans(struct lt_scout *s, const struct lt_mapping *m, int fd, 
 			.pid = m->pid,
 		};
 
-		file.error = attach_image(s, m, fd, id, &plans->plans[i]);
+		file.error = attach_image(s, m, fd, path, id, &plans->plans[i]);
 		if (file.error < 0)
 			lt_counter_add(LT_C_ATTACH_ERRORS, 1);
 		if (r == 0)
@@ -205,6 +207,27 @@ static void wait_for_news(struct lt_scout *s, int timeout_ms)
 	}
 }
 
+static void on_decided(void *arg, const char *path, const char *collector, enum lt_site_state state)
+{
+	const struct lt_scout *s = arg;
+	struct lt_scout_proof proof = {
+		.path = path,
+		.collector = collector,
+		.wrong = state == LT_SITE_WRONG,
+	};
+
+	if (s->opts.proved)
+		s->opts.proved(s->opts.arg, &proof);
+}
+
+/* Milliseconds to wait for news at most, before the sweep at @next_ns. */
+static int patience(const struct lt_scout *s, uint64_t now_ns, uint64_t next_ns)
+{
+	uint64_t ms = (next_ns - now_ns) / 1000000 + 1;
+
+	return lt_images_on_trial(s->images) && ms > JUDGE_MS ? JUDGE_MS : (int)ms;
+}
+
 static void *run(void *arg)
 {
 	struct lt_scout *s = arg;
@@ -215,7 +238,8 @@ static void *run(void *arg)
 		uint64_t now_ns = lt_clock_boot_ns();
 
 		if (now_ns < next_ns) {
-			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
+			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_judge(s->images, on_decided, s);
 			continue;
 		}
 		if (++sweeps % SWEEPS_REMEMBERED == 0)

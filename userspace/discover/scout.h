@@ -20,12 +20,19 @@ struct lt_scout_file {
 	uint32_t pid; /* that had it mapped when it was found */
 };
 
+/* What was attached by its code has shown what it is. */
+struct lt_scout_proof {
+	const char *path, *collector; /* borrowed for the call */
+	bool wrong;		      /* it is detached */
+};
+
 struct lt_scout_opts {
 	uint64_t sweep_ns; /* 0: 30 s */
 	uint64_t keep_ns;  /* 0: 10 minutes without a process that maps the file, then detached */
 	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
 	 * the caller's). */
 	void (*found)(void *arg, const struct lt_scout_file *file);
+	void (*proved)(void *arg, const struct lt_scout_proof *proof); /* thread: scout */
 	void *arg;
 };
 
