@@ -79,6 +79,10 @@ def all_ways(bed, name):
     finish(bed.early.pop(name))
     both = (PLAIN, STREAM)
     client(bed, name, "in-turn", 5, *both, CACHE)
+    client(bed, name, "in-turn", 5, *both, options="rekey; delay=1; split=random:2")
+    client(bed, name, "in-turn", 2, PLAIN, options="framing=close; pad=300000; encoding=gzip; split=999")
+    for port in ("8444", "8445"):
+        client(bed, name, "at-once", 5, *both, flags=["-port", port])
     client(bed, name, "in-turn", 5, *both, flags=["-http2"])
     for threads in ("1", "4"):
         client(bed, name, "at-once", 20, *both, options="delay=5; split=random:4", flags=["-threads", threads])
