@@ -21,6 +21,7 @@ enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
 struct lt_elf_image {
 	Elf *elf;
 	int fd; /* the caller's */
+	const struct lt_code_memory *memory;
 };
 
 /* Symbols are found through the section headers, which stand at the end: a file cut short has lost
@@ -91,6 +92,44 @@ static uint64_t file_offset(Elf *elf, uint64_t address)
 uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address)
 {
 	return file_offset(image->elf, address);
+}
+
+uint64_t lt_elf_offset_of(const struct lt_elf_image *image, uint64_t address)
+{
+	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
+	size_t count = lt_elf_segments(image, segments);
+
+	for (size_t i = 0; i < count; i++) {
+		if (address >= segments[i].address &&
+		    address - segments[i].address < segments[i].size)
+			return address - segments[i].address + segments[i].offset;
+	}
+	return 0;
+}
+
+uint64_t lt_elf_unwind_table(const struct lt_elf_image *image)
+{
+	size_t count;
+
+	if (elf_getphdrnum(image->elf, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count && i < 256; i++) {
+		GElf_Phdr segment;
+
+		if (gelf_getphdr(image->elf, (int)i, &segment) && segment.p_type == PT_GNU_EH_FRAME)
+			return segment.p_vaddr;
+	}
+	return 0;
+}
+
+void lt_elf_set_memory(struct lt_elf_image *image, const struct lt_code_memory *memory)
+{
+	image->memory = memory;
+}
+
+const struct lt_code_memory *lt_elf_memory(const struct lt_elf_image *image)
+{
+	return image->memory;
 }
 
 size_t lt_elf_segments(const struct lt_elf_image *image,
@@ -223,30 +262,6 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 		found += r;
 	}
 	return found;
-}
-
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
-{
-	Elf_Scn *section = NULL;
-	size_t index;
-
-	if (elf_getshdrstrndx(image->elf, &index) < 0)
-		return false;
-	while ((section = elf_nextscn(image->elf, section))) {
-		Elf_Data *data;
-		GElf_Shdr header;
-		const char *name;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
-			continue;
-		name = elf_strptr(image->elf, index, header.sh_name);
-		if (!name || (strncmp(name, ".rodata", 7) != 0 && !strstr(name, ".gopclntab")))
-			continue;
-		data = elf_getdata(section, NULL);
-		if (data && data->d_buf && memmem(data->d_buf, data->d_size, text, strlen(text)))
-			return true;
-	}
-	return false;
 }
 
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])

@@ -48,9 +48,16 @@ unsigned lt_elf_type(const struct lt_elf_image *image);
 ssize_t lt_elf_read(const struct lt_elf_image *image, uint64_t offset, void *to, size_t n);
 /* File offset of an address in an executable segment, 0: in none. */
 uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address);
+/* The same for any loaded segment. */
+uint64_t lt_elf_offset_of(const struct lt_elf_image *image, uint64_t address);
+/* Address of the table that unwinders search (.eh_frame_hdr), 0: there is none. Stripping leaves
+ * it. */
+uint64_t lt_elf_unwind_table(const struct lt_elf_image *image);
 
-/* Whether @text stands in the image's constants or in its table of Go functions. */
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text);
+/* What was learned of this file before (code_refs.h), NULL: nothing. Borrowed. */
+struct lt_code_memory;
+void lt_elf_set_memory(struct lt_elf_image *image, const struct lt_code_memory *memory);
+const struct lt_code_memory *lt_elf_memory(const struct lt_elf_image *image);
 
 enum { LT_BUILD_ID_MAX = 20 };
 /* The GNU build id; returns its length, 0 when there is none. */

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "collectors/code_refs.h"
 #include "collectors/elf_image.h"
 #include "collectors/go_tls.h"
 
@@ -41,7 +42,7 @@ const char *lt_collector_foreign(const struct lt_elf_image *image)
 			return by_symbol[i].name;
 	}
 	for (size_t i = 0; i < LT_COUNT(by_text); i++) {
-		if (lt_elf_mentions(image, by_text[i].text))
+		if (lt_code_mentions(image, by_text[i].text))
 			return by_text[i].name;
 	}
 	return NULL;

@@ -25,6 +25,7 @@ import checks  # noqa: E402
 from bed import BINARY, Bed, Missing, why_no_bpf  # noqa: E402
 from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
+import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
 import scenarios_tls  # noqa: E402, F401 (adds its own)
 

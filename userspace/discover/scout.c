@@ -58,13 +58,37 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 	return r;
 }
 
+/* Attaches all that can be of @plans, and tells of each. The first error. */
+static int attach_plans(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
+			const struct lt_image_id *id, const struct lt_probe_plans *plans)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < plans->count; i++) {
+		struct lt_scout_file file = {
+			.path = path,
+			.collector = plans->plans[i].collector,
+			.inode = m->inode,
+			.probes = plans->plans[i].count,
+			.pid = m->pid,
+		};
+
+		file.error = attach_image(s, m, fd, id, &plans->plans[i]);
+		if (file.error < 0)
+			lt_counter_add(LT_C_ATTACH_ERRORS, 1);
+		if (r == 0)
+			r = file.error;
+		tell(s, &file);
+	}
+	return r;
+}
+
 /* Looks into the file behind @fd. -ENOENT: nothing for us, or attached already. */
 static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path)
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_scout_file file = {.path = path, .inode = m->inode, .pid = m->pid};
-	struct lt_probe_plan plan;
+	struct lt_probe_plans plans;
 	struct lt_image_id id;
 	int r;
 
@@ -72,7 +96,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
-	r = lt_collector_plan(image, &plan);
+	r = lt_collector_plans(image, &plans);
 	if (r < 0)
 		return r;
 	r = lt_images_identify(fd, image, &id);
@@ -80,13 +104,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 		return r;
 	if (lt_images_attached(s->images, &id))
 		return -ENOENT;
-	file.collector = plan.collector;
-	file.probes = plan.count;
-	file.error = attach_image(s, m, fd, &id, &plan);
-	if (file.error < 0)
-		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
-	tell(s, &file);
-	return file.error;
+	return attach_plans(s, m, fd, path, &id, &plans);
 }
 
 static bool forbidden(int r)
