@@ -24,6 +24,7 @@ const char *lt_attach_way_name(enum lt_attach_way way);
 struct lt_capture_opts {
 	uint32_t ring_bytes; /* power of two; 0: 8 MiB */
 	enum lt_attach_way way;
+	bool no_hurry;	    /* leave the grace periods of the kernel as they are, see hurry.h */
 	bool wants_environ; /* environment of the processes that make connections */
 	bool floor; /* attach empty programs instead: the floor that benchmarks compare with */
 };

@@ -7,6 +7,7 @@
 
 #include "capture.skel.h"
 #include "userspace/capture/capture.h"
+#include "userspace/capture/hurry.h"
 #include "userspace/capture/uprobe_multi.h"
 
 struct lt_capture {
@@ -19,6 +20,7 @@ struct lt_capture {
 	bool old;	    /* without bpf_loop */
 	bool linked;	    /* perf events have links (with the cookies, 5.15) */
 	atomic_bool ending; /* ending events can wait, see lt_capture_ending */
+	struct lt_hurry hurry;
 	pthread_mutex_t lock;
 	struct lt_attachment *ended;	    /* under the lock: programs off, events still there */
 	const struct lt_capture_sink *sink; /* of the poll in progress */
