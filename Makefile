@@ -240,6 +240,7 @@ e2e: all
 test-clients: all ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
 	$(Q)sh tests/e2e/setup.sh
 	$(Q)$(PYTHON) tests/e2e/matrix.py $(if $(DOCS),--docs) $(if $(STRICT),--strict)
+	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
 
 lint: build/.deps ## layers, sizes, headers, format, scripts
 	$(Q)sh tests/lint/check-layers

@@ -87,11 +87,11 @@ def why_no_bpf():
 class Agent:
     """One run of `ledgertap agent`."""
 
-    def __init__(self, state, config, log, binary=BINARY):
+    def __init__(self, state, config, log, binary=BINARY, more=()):
         self.state, self.log, self.binary = state, log, binary
         self.log_start = log.stat().st_size
         self.process = subprocess.Popen(
-            [str(binary), "agent", "--debug", "--config", str(config), "--state-dir", str(state)],
+            [str(binary), "agent", "--debug", "--config", str(config), "--state-dir", str(state), *more],
             stdout=subprocess.DEVNULL, stderr=log.open("ab"))
         self.programs = set()
 
@@ -225,10 +225,10 @@ class Bed:
     def config(self):
         return self.folder / "config.yaml"
 
-    def agent(self, name):
+    def agent(self, name, *more):
         log = self.folder / f"{name}.log"
         log.touch()
-        return Agent(self.folder / f"{name}.state", self.config, log)
+        return Agent(self.folder / f"{name}.state", self.config, log, more=more)
 
     def served(self):
         return [json.loads(line) for line in self.served_log.read_text().splitlines()]
