@@ -71,3 +71,7 @@ struct lt_probe_plans {
  * its code. -ENOENT: no collector knows this image.
  */
 LT_MUST_CHECK int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret);
+/* The same one at a time: the next plan is added to @found. Both counts begin at 0. -ENOENT: no
+ * more. */
+LT_MUST_CHECK int lt_collector_next(const struct lt_elf_image *image, size_t *asked,
+				    struct lt_probe_plans *found);

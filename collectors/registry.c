@@ -19,19 +19,30 @@ static bool has_library(const struct lt_probe_plans *plans, enum lt_library libr
 	return false;
 }
 
-int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret)
+int lt_collector_next(const struct lt_elf_image *image, size_t *asked, struct lt_probe_plans *found)
 {
-	ret->count = 0;
-	for (size_t i = 0; i < LT_COUNT(collectors) && ret->count < LT_PLANS_MAX; i++) {
+	while (*asked < LT_COUNT(collectors) && found->count < LT_PLANS_MAX) {
+		const struct lt_collector *next = collectors[(*asked)++];
 		int r;
 
-		if (collectors[i]->by_code && has_library(ret, collectors[i]->library))
+		if (next->by_code && has_library(found, next->library))
 			continue;
-		r = collectors[i]->plan(image, &ret->plans[ret->count]);
+		r = next->plan(image, &found->plans[found->count]);
 		if (r == 0)
-			ret->count++;
-		else if (r != -ENOENT)
+			found->count++;
+		if (r != -ENOENT)
 			return r;
 	}
-	return ret->count > 0 ? 0 : -ENOENT;
+	return -ENOENT;
+}
+
+int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret)
+{
+	size_t asked = 0;
+	int r = 0;
+
+	ret->count = 0;
+	while (r == 0)
+		r = lt_collector_next(image, &asked, ret);
+	return r == -ENOENT && ret->count > 0 ? 0 : r;
 }

@@ -37,10 +37,10 @@ fi
 python_clients
 [ -z "${!:-}" ] || wait "$!"
 
-c_client() { # NAME FLAG...
+c_client() { # NAME FLAG...; SOURCE where it has another name
 	name=$1
 	shift
-	source=tests/e2e/clients/$name.c
+	source=tests/e2e/clients/${SOURCE:-$name}.c
 	if [ ! -x "build/e2e/$name" ] || [ -n "$(find "$source" -newer "build/e2e/$name")" ]; then
 		echo "  CC       build/e2e/$name"
 		mkdir -p build/e2e
@@ -59,5 +59,8 @@ library_client() { # NAME PKG_CONFIG_MODULE...: only where these libraries are
 
 c_client short_call -ldl
 c_client pretender -s # without symbols
+if [ -n "$(find /usr/lib -name libssl.a 2>/dev/null)" ]; then
+	SOURCE=short_call c_client static_call -DLINKED -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -lpthread
+fi
 library_client gnutls_call gnutls
 library_client nss_call nss nspr

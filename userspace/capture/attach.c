@@ -404,10 +404,12 @@ int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *
 	a->site = plan->found == LT_FOUND_CODE ? take_site(c) : 0;
 	memset(a->multi, 0xff, sizeof(a->multi));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	lt_hurry_begin(&c->hurry);
 	if (c->way == LT_ATTACH_MULTI)
 		r = attach_multi(c, path, plan, a);
 	else
 		r = attach_perf(c, path, plan, a);
+	lt_hurry_end(&c->hurry);
 	if (r < 0)
 		return r;
 	*ret = lt_take(a);
