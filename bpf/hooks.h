@@ -22,6 +22,7 @@ enum lt_hook {
 	LT_HOOK_SET_PTR,  /* f(ctx, p): a descriptor in a pointer, or the caller's own object */
 	LT_HOOK_SET_NAME, /* f(ctx, type, name, length): server name */
 	LT_HOOK_SET_URL,  /* f(ctx, name): server name, of a PRFileDesc */
+	LT_HOOK_SET_HOST, /* f(ctx, name): server name */
 	/*
 	 * Go's methods, in bpf/go.h. Their returns have probes of their own: one on every RET.
 	 * First those whose arguments are in registers, then, in the same order, those of older Go

@@ -129,7 +129,7 @@ static __always_inline void conn_shuts(__u64 ssl)
 }
 
 /* @len: 0 when a NUL ends the name. */
-static __always_inline void server_name(__u64 ssl, __u64 name, __u64 len)
+static __noinline void server_name(__u64 ssl, __u64 name, __u64 len)
 {
 	const void *address = (const void *)untag(name);
 	struct facts f = {};
@@ -159,7 +159,7 @@ static __always_inline void server_name(__u64 ssl, __u64 name, __u64 len)
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
-static __always_inline void set_fd(__u64 ssl, __s32 fd)
+static __noinline void set_fd(__u64 ssl, __s32 fd)
 {
 	struct facts f = {};
 
@@ -171,30 +171,43 @@ static __always_inline void set_fd(__u64 ssl, __s32 fd)
 }
 
 /*
- * The socket BIO's descriptor: struct bio_st {libctx (3.x), method, ...; num at 0x38 (3.x) or 0x30
- * (1.1.1)}. The method's type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK |
- * BIO_TYPE_DESCRIPTOR, openssl/bio.h).
+ * The socket BIO's descriptor. struct bio_st is another in every library: the method comes first,
+ * or after one pointer (OpenSSL 3.x); then up to four pointers (callbacks, their argument; one in
+ * BoringSSL, none in its older versions); then int init, shutdown, flags, retry_reason, num. The
+ * method's type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK |
+ * BIO_TYPE_DESCRIPTOR, openssl/bio.h). The pair {init: 1, shutdown: 0 or 1} is no pointer, and
+ * shows where the descriptor is.
  */
-static __always_inline __s32 bio_fd(__u64 bio)
+static __always_inline bool is_socket_bio(__u64 bio)
 {
 	enum { BIO_TYPE_SOCKET = 0x0505 };
 	__u64 method = 0;
-	__s32 type = 0, fd = -1;
+	__s32 type = 0;
 
-	if (bpf_probe_read_user(&method, sizeof(method), (const void *)(bio + 8)) == 0 &&
-	    bpf_probe_read_user(&type, sizeof(type), (const void *)method) == 0 &&
-	    type == BIO_TYPE_SOCKET) {
-		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + 0x38)))
+	return bpf_probe_read_user(&method, sizeof(method), (const void *)bio) == 0 &&
+	       bpf_probe_read_user(&type, sizeof(type), (const void *)untag(method)) == 0 &&
+	       type == BIO_TYPE_SOCKET;
+}
+
+static __always_inline __s32 bio_fd(__u64 bio)
+{
+	enum { FIRST = 8, LAST = 0x28, FROM_INIT = 0x10 };
+	__u64 pair;
+	__s32 fd;
+	int at;
+
+	if (!is_socket_bio(bio + 8) && !is_socket_bio(bio))
+		return -1;
+	for (at = FIRST; at <= LAST; at += 8) {
+		if (bpf_probe_read_user(&pair, sizeof(pair), (const void *)(bio + at)))
+			return -1;
+		if ((__u32)pair != 1 || pair >> 32 > 1)
+			continue;
+		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + at + FROM_INIT)))
 			return -1;
 		return fd;
 	}
-	if (bpf_probe_read_user(&method, sizeof(method), (const void *)bio) == 0 &&
-	    bpf_probe_read_user(&type, sizeof(type), (const void *)method) == 0 &&
-	    type == BIO_TYPE_SOCKET) {
-		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + 0x30)))
-			return -1;
-	}
-	return fd;
+	return -1;
 }
 
 static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 library)
@@ -248,7 +261,7 @@ static __always_inline void enter_setter(const struct arguments *a, __u32 hook)
 		server_name(a->tls, a->fourth, 0);
 	else if (hook == LT_HOOK_SET_NAME && (__u32)a->second == GNUTLS_NAME_DNS && a->fourth > 0)
 		server_name(a->tls, a->third, a->fourth);
-	else if (hook == LT_HOOK_SET_URL)
+	else if (hook == LT_HOOK_SET_URL || hook == LT_HOOK_SET_HOST)
 		server_name(a->tls, a->second, 0);
 
 	if (hook == LT_HOOK_SET_FD || (hook == LT_HOOK_SET_PTR && a->second <= 0x7fffffff))
@@ -319,6 +332,9 @@ ENTER(set_rbio, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_RBIO)
 ENTER(set_ptr, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_PTR)
 ENTER(set_name, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NAME)
 ENTER(set_url, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_URL)
+ENTER(set_host, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_HOST)
+ENTER(boringssl_read, LT_LIBRARY_BORINGSSL, LT_HOOK_READ)
+ENTER(boringssl_write, LT_LIBRARY_BORINGSSL, LT_HOOK_WRITE)
 ENTER(gnutls_read, LT_LIBRARY_GNUTLS, LT_HOOK_READ)
 ENTER(gnutls_write, LT_LIBRARY_GNUTLS, LT_HOOK_WRITE)
 ENTER(gnutls_cover, LT_LIBRARY_GNUTLS, LT_HOOK_COVER)

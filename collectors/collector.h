@@ -41,6 +41,7 @@ struct lt_collector {
 	int (*plan)(const struct lt_elf_image *image, struct lt_probe_plan *ret);
 };
 
+extern const struct lt_collector lt_boringssl_collector;
 extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;

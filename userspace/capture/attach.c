@@ -185,8 +185,13 @@ static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_lib
 		[LT_HOOK_SET_PTR] = c->skeleton->progs.lt_ssl_enter_set_ptr,
 		[LT_HOOK_SET_NAME] = c->skeleton->progs.lt_ssl_enter_set_name,
 		[LT_HOOK_SET_URL] = c->skeleton->progs.lt_ssl_enter_set_url,
+		[LT_HOOK_SET_HOST] = c->skeleton->progs.lt_ssl_enter_set_host,
 	};
 	struct bpf_program *const own[LT_LIBRARY_COUNT][LT_HOOK_COUNT] = {
+		[LT_LIBRARY_BORINGSSL][LT_HOOK_READ] =
+			c->skeleton->progs.lt_ssl_enter_boringssl_read,
+		[LT_LIBRARY_BORINGSSL][LT_HOOK_WRITE] =
+			c->skeleton->progs.lt_ssl_enter_boringssl_write,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_gnutls_read,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_gnutls_write,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_COVER] = c->skeleton->progs.lt_ssl_enter_gnutls_cover,

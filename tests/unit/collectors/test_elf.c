@@ -25,6 +25,10 @@ static char directory[64];
 	"SSL_read SSL_write SSL_read_ex SSL_write_ex SSL_write_ex2 SSL_free SSL_clear "            \
 	"SSL_shutdown SSL_ctrl SSL_set_fd SSL_set_bio SSL_set0_rbio"
 
+#define BORINGSSL                                                                                  \
+	"SSL_read SSL_write SSL_free SSL_clear SSL_shutdown SSL_set_tlsext_host_name SSL_set_fd "  \
+	"SSL_set_bio SSL_set0_rbio"
+
 #define GNUTLS                                                                                     \
 	"gnutls_record_recv gnutls_record_send gnutls_record_recv_seq gnutls_record_send2 "        \
 	"gnutls_record_send_range gnutls_record_uncork gnutls_deinit gnutls_server_name_set "      \
@@ -222,6 +226,29 @@ static void users_of_the_library_are_not_the_library(void **state)
 	write_source("SSL_read SSL_write", "object", "nothing");
 	run("cd %s && gcc -nostdlib -shared source.s -o objects.so", directory);
 	assert_int_equal(plan_of("objects.so", &plan), -ENOENT);
+}
+
+static void boringssl_is_told_from_openssl(void **state)
+{
+	struct lt_probe_plan plan;
+
+	(void)state;
+	build(BORINGSSL " SSL_error_description SSL_peek", "-shared -fPIC", "boringssl.so");
+	assert_plan_of("boringssl", LT_LIBRARY_BORINGSSL, "boringssl.so", BORINGSSL);
+	build("SSL_read SSL_write SSL_CTX_set_custom_verify", "-static -no-pie", "static");
+	assert_plan_of("boringssl", LT_LIBRARY_BORINGSSL, "static", "SSL_read SSL_write");
+	build("SSL_write SSL_free SSL_set_tlsext_host_name", "-shared", "half.so");
+	assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+}
+
+/* netty-tcnative exports none of them: they are local names of its symbol table. */
+static void boringssl_whose_functions_are_local(void **state)
+{
+	(void)state;
+	run("echo '{ global: JNI_OnLoad; local: *; };' > %s/map", directory);
+	build(BORINGSSL " JNI_OnLoad", "-shared -fPIC -Wl,--version-script=map", "jni.so");
+	run("! readelf --dyn-syms -W %s/jni.so | grep SSL_", directory);
+	assert_plan_of("boringssl", LT_LIBRARY_BORINGSSL, "jni.so", BORINGSSL);
 }
 
 static void gnutls_whole_stripped_and_inside_a_program(void **state)
@@ -507,6 +534,8 @@ int main(void)
 		cmocka_unit_test(program_that_carries_the_library),
 		cmocka_unit_test(both_directions_make_a_tls_library),
 		cmocka_unit_test(users_of_the_library_are_not_the_library),
+		cmocka_unit_test(boringssl_is_told_from_openssl),
+		cmocka_unit_test(boringssl_whose_functions_are_local),
 		cmocka_unit_test(gnutls_whole_stripped_and_inside_a_program),
 		cmocka_unit_test(half_of_gnutls_is_nothing),
 		cmocka_unit_test(nss_in_two_files_and_in_one),
