@@ -20,6 +20,8 @@ enum {
 	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
+	LT_PIECES_PER_CALL = 1024,   /* vectors of one call, each in chunks of its own */
+	LT_PIECES_WITHOUT_LOOP = 8,
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
@@ -46,6 +48,9 @@ enum lt_library {
 	LT_LIBRARY_NSS = 5,
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
+	LT_LIBRARY_S2N = 8,
+	LT_LIBRARY_MBEDTLS = 9,
+	LT_LIBRARY_WOLFSSL = 10,
 	LT_LIBRARY_COUNT,
 };
 

@@ -20,6 +20,7 @@
 #include "bpf/entry.h"
 #include "bpf/hooks.h"
 #include "bpf/nspr.h"
+#include "bpf/vectors.h"
 #include "bpf/verdict.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -30,6 +31,9 @@ enum { SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_HOST_NAME = 0 };
 /* gnutls_server_name_set(session, GNUTLS_NAME_DNS, ...), and what a write returns that has to be
  * repeated, gnutls/gnutls.h. */
 enum { GNUTLS_NAME_DNS = 1, GNUTLS_E_AGAIN = -28, GNUTLS_E_INTERRUPTED = -52 };
+
+/* wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, ...), wolfssl/ssl.h. */
+enum { WOLFSSL_SNI_HOST_NAME = 0 };
 
 /*
  * GnuTLS keeps what a write that has to be repeated was given. The call that repeats it may name
@@ -61,11 +65,32 @@ static __always_inline __s64 gnutls_result(struct pt_regs *ctx, const struct cal
 	return result;
 }
 
+/* Counts the call's @len bytes, and copies what is wanted of them. */
+static __always_inline void take(struct facts *f, struct call *call, __u64 len, const bool has_loop)
+{
+	__u64 position, wanted;
+
+	if (call->ts_ns)
+		f->ts_ns = call->ts_ns;
+	if (call->library == LT_LIBRARY_GNUTLS && call->dir == LT_DIR_WRITE)
+		take_up(f->conn, call);
+	position = __sync_fetch_and_add(&f->conn->position[call->dir & 1], len);
+	wanted = wanted_bytes(f->conn, call, position, len);
+	if (wanted == 0)
+		return;
+	if (!f->conn->peer_sent && f->conn->fd >= 0)
+		emit_peer(f, wakeup_flags());
+	if (call->vectors)
+		emit_vectors(f, call, position, wanted, has_loop);
+	else
+		emit_data(f, call, position, wanted, has_loop);
+}
+
 static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 {
 	struct facts f = {};
-	__u64 position, len, wanted;
 	struct call call;
+	__u64 len;
 	__s64 result = (__s32)PT_REGS_RC(ctx);
 
 	if (!call_leave(PT_REGS_SP(ctx), &call))
@@ -87,17 +112,7 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 		if (!get_facts(call.ctx, &f))
 			return;
 	}
-	if (call.ts_ns)
-		f.ts_ns = call.ts_ns;
-	if (call.library == LT_LIBRARY_GNUTLS && call.dir == LT_DIR_WRITE)
-		take_up(f.conn, &call);
-	position = __sync_fetch_and_add(&f.conn->position[call.dir & 1], len);
-	wanted = wanted_bytes(f.conn, &call, position, len);
-	if (wanted == 0)
-		return;
-	if (!f.conn->peer_sent && f.conn->fd >= 0)
-		emit_peer(&f, wakeup_flags());
-	emit_data(&f, &call, position, wanted, has_loop);
+	take(&f, &call, len, has_loop);
 }
 
 SEC("uprobe")
@@ -210,36 +225,24 @@ static __always_inline __s32 bio_fd(__u64 bio)
 	return -1;
 }
 
-static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 library)
+/*
+ * mbedtls_net_context is its descriptor and nothing else (mbedtls/net_sockets.h). What a program
+ * that has functions of its own hands over instead is told by emit_peer(): most often no connected
+ * socket has the number that stands there.
+ */
+static __always_inline __s32 net_fd(__u64 context)
 {
-	__u64 ssl = untag(PT_REGS_PARM1(ctx));
-	__u64 buf = untag(PT_REGS_PARM2(ctx));
-	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
-	__u64 done = 0;
-	__u32 dir = LT_DIR_READ;
+	__s32 fd = -1;
 
-	/* Else the compiler merges the two loads into one with a computed offset, which the
-	 * verifier refuses. */
-	barrier_var(fourth);
-	barrier_var(fifth);
-	if (library == LT_LIBRARY_NSS && !nspr_takes_tls(ssl, hook, fourth))
-		return;
-	if (hook == LT_HOOK_COVER)
-		ssl = 0;
-	if (hook == LT_HOOK_COVER || hook == LT_HOOK_WRITE || hook == LT_HOOK_WRITE_EX ||
-	    hook == LT_HOOK_WRITE_EX2)
-		dir = LT_DIR_WRITE;
-	if (hook == LT_HOOK_READ_EX || hook == LT_HOOK_WRITE_EX)
-		done = untag(fourth);
-	else if (hook == LT_HOOK_WRITE_EX2)
-		done = untag(fifth);
-	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, library);
+	if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)context))
+		return -1;
+	return fd;
 }
 
 /* The arguments of a function, each loaded once: else the compiler merges loads into one with a
  * computed offset, which the verifier refuses. */
 struct arguments {
-	__u64 tls, second, third, fourth;
+	__u64 tls, second, third, fourth, fifth;
 };
 
 static __always_inline void load_arguments(struct pt_regs *ctx, struct arguments *a)
@@ -248,9 +251,39 @@ static __always_inline void load_arguments(struct pt_regs *ctx, struct arguments
 	a->second = PT_REGS_PARM2(ctx);
 	a->third = PT_REGS_PARM3(ctx);
 	a->fourth = PT_REGS_PARM4(ctx);
+	a->fifth = PT_REGS_PARM5(ctx);
 	barrier_var(a->second);
 	barrier_var(a->third);
 	barrier_var(a->fourth);
+	barrier_var(a->fifth);
+}
+
+static __always_inline bool is_read(__u32 hook)
+{
+	return hook == LT_HOOK_READ || hook == LT_HOOK_READ_EX || hook == LT_HOOK_RECV;
+}
+
+static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 library)
+{
+	struct call call = {
+		.sp = PT_REGS_SP(ctx),
+		.dir = is_read(hook) ? LT_DIR_READ : LT_DIR_WRITE,
+		.library = library,
+	};
+	struct arguments a;
+
+	load_arguments(ctx, &a);
+	if (library == LT_LIBRARY_NSS && !nspr_takes_tls(a.tls, hook, a.fourth))
+		return;
+	call.ctx = hook == LT_HOOK_COVER ? 0 : a.tls;
+	call.buf = untag(a.second);
+	if (hook == LT_HOOK_READ_EX || hook == LT_HOOK_WRITE_EX)
+		call.done = untag(a.fourth);
+	else if (hook == LT_HOOK_WRITE_EX2)
+		call.done = untag(a.fifth);
+	if (hook == LT_HOOK_WRITEV || hook == LT_HOOK_WRITEV_AT)
+		set_vectors(&call, call.buf, a.third, hook == LT_HOOK_WRITEV_AT ? a.fourth : 0);
+	call_enter(&call);
 }
 
 /* What the owner of a connection says of it. */
@@ -261,6 +294,9 @@ static __always_inline void enter_setter(const struct arguments *a, __u32 hook)
 		server_name(a->tls, a->fourth, 0);
 	else if (hook == LT_HOOK_SET_NAME && (__u32)a->second == GNUTLS_NAME_DNS && a->fourth > 0)
 		server_name(a->tls, a->third, a->fourth);
+	else if (hook == LT_HOOK_SET_SNI && (__u8)a->second == WOLFSSL_SNI_HOST_NAME &&
+		 (__u16)a->fourth > 0)
+		server_name(a->tls, a->third, (__u16)a->fourth);
 	else if (hook == LT_HOOK_SET_URL || hook == LT_HOOK_SET_HOST)
 		server_name(a->tls, a->second, 0);
 
@@ -268,6 +304,8 @@ static __always_inline void enter_setter(const struct arguments *a, __u32 hook)
 		set_fd(a->tls, a->second);
 	else if (hook == LT_HOOK_SET_BIO || hook == LT_HOOK_SET_RBIO)
 		set_fd(a->tls, bio_fd(untag(a->second)));
+	else if (hook == LT_HOOK_SET_NET)
+		set_fd(a->tls, net_fd(untag(a->second)));
 	else if (hook == LT_HOOK_SET_URL)
 		set_fd(a->tls, nspr_fd(a->tls));
 }
@@ -333,6 +371,8 @@ ENTER(set_ptr, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_PTR)
 ENTER(set_name, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NAME)
 ENTER(set_url, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_URL)
 ENTER(set_host, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_HOST)
+ENTER(set_sni, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_SNI)
+ENTER(set_net, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NET)
 ENTER(boringssl_read, LT_LIBRARY_BORINGSSL, LT_HOOK_READ)
 ENTER(boringssl_write, LT_LIBRARY_BORINGSSL, LT_HOOK_WRITE)
 ENTER(gnutls_read, LT_LIBRARY_GNUTLS, LT_HOOK_READ)
@@ -341,6 +381,14 @@ ENTER(gnutls_cover, LT_LIBRARY_GNUTLS, LT_HOOK_COVER)
 ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
 ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
 ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
+ENTER(s2n_read, LT_LIBRARY_S2N, LT_HOOK_READ)
+ENTER(s2n_write, LT_LIBRARY_S2N, LT_HOOK_WRITE)
+ENTER(s2n_writev, LT_LIBRARY_S2N, LT_HOOK_WRITEV)
+ENTER(s2n_writev_at, LT_LIBRARY_S2N, LT_HOOK_WRITEV_AT)
+ENTER(mbedtls_read, LT_LIBRARY_MBEDTLS, LT_HOOK_READ)
+ENTER(mbedtls_write, LT_LIBRARY_MBEDTLS, LT_HOOK_WRITE)
+ENTER(wolfssl_read, LT_LIBRARY_WOLFSSL, LT_HOOK_READ)
+ENTER(wolfssl_write, LT_LIBRARY_WOLFSSL, LT_HOOK_WRITE)
 
 #include "bpf/go.h"
 

@@ -15,7 +15,6 @@ static const struct {
 } by_symbol[] = {
 	{"mbedtls_ssl_write", "Mbed TLS"},
 	{"wolfSSL_write", "wolfSSL"},
-	{"s2n_send", "s2n-tls"},
 	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };
 

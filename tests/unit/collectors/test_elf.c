@@ -33,6 +33,9 @@ static char directory[64];
 	"gnutls_record_recv gnutls_record_send gnutls_record_recv_seq gnutls_record_send2 "        \
 	"gnutls_record_send_range gnutls_record_uncork gnutls_deinit gnutls_server_name_set "      \
 	"gnutls_transport_set_int2 gnutls_transport_set_ptr gnutls_transport_set_ptr2"
+#define S2N                                                                                        \
+	"s2n_recv s2n_send s2n_sendv s2n_sendv_with_offset s2n_connection_free "                   \
+	"s2n_connection_wipe s2n_set_server_name s2n_connection_set_fd s2n_connection_set_read_fd"
 #define NSPR "PR_Read PR_Write PR_Recv PR_Send PR_Close"
 
 static int make_directory(void **state)
@@ -303,6 +306,34 @@ static void half_of_nspr_is_nothing(void **state)
 	assert_null(plan.collector);
 }
 
+static void stacks_whole_and_by_halves(void **state)
+{
+	static const struct {
+		const char *name, *functions, *least, *half;
+		enum lt_library library;
+	} stacks[] = {
+		{"s2n", S2N, "s2n_recv s2n_sendv_with_offset",
+		 "s2n_send s2n_sendv s2n_set_server_name", LT_LIBRARY_S2N},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LT_COUNT(stacks); i++) {
+		struct lt_probe_plan plan = {0};
+
+		build(stacks[i].functions, "-shared -fPIC", "whole.so");
+		assert_plan_of(stacks[i].name, stacks[i].library, "whole.so", stacks[i].functions);
+		run("cd %s && strip --strip-all whole.so", directory);
+		assert_plan_of(stacks[i].name, stacks[i].library, "whole.so", stacks[i].functions);
+		build(stacks[i].least, "-static -no-pie", "least");
+		assert_plan_of(stacks[i].name, stacks[i].library, "least", stacks[i].least);
+		run("cd %s && strip --strip-all least", directory);
+		assert_int_equal(plan_of("least", &plan), -ENOENT);
+		build(stacks[i].half, "-shared -fPIC", "half.so");
+		assert_int_equal(plan_of("half.so", &plan), -ENOENT);
+		assert_int_equal(plan.count, 0);
+	}
+}
+
 /* Which of the two directions a function has, and whether its return counts, is in the hook. */
 static void hooks_say_what_functions_do(void **state)
 {
@@ -328,15 +359,26 @@ static void hooks_say_what_functions_do(void **state)
 		{"PR_Send", LT_HOOK_WRITE, true},
 		{"PR_Close", LT_HOOK_FREE, false},
 		{"SSL_SetURL", LT_HOOK_SET_URL, false},
+		{"s2n_recv", LT_HOOK_READ, true},
+		{"s2n_send", LT_HOOK_WRITE, true},
+		{"s2n_sendv", LT_HOOK_WRITEV, true},
+		{"s2n_sendv_with_offset", LT_HOOK_WRITEV_AT, true},
+		{"s2n_connection_free", LT_HOOK_FREE, false},
+		{"s2n_connection_wipe", LT_HOOK_FREE, false},
+		{"s2n_set_server_name", LT_HOOK_SET_HOST, false},
+		{"s2n_connection_set_fd", LT_HOOK_SET_FD, false},
+		{"s2n_connection_set_read_fd", LT_HOOK_SET_FD, false},
 	};
+	static const char *const files[] = {"gnutls.so", "nss.so", "s2n.so"};
 	struct lt_probe_plan plan;
 	size_t found = 0;
 
 	(void)state;
 	build(GNUTLS, "-shared", "gnutls.so");
 	build(NSPR " SSL_SetURL", "-shared", "nss.so");
-	for (int file = 0; file < 2; file++) {
-		assert_int_equal(plan_of(file == 0 ? "gnutls.so" : "nss.so", &plan), 0);
+	build(S2N, "-shared", "s2n.so");
+	for (size_t file = 0; file < LT_COUNT(files); file++) {
+		assert_int_equal(plan_of(files[file], &plan), 0);
 		for (unsigned i = 0; i < plan.count; i++) {
 			for (size_t w = 0; w < LT_COUNT(wanted); w++) {
 				if (strcmp(plan.probes[i].symbol, wanted[w].symbol) != 0)
@@ -384,7 +426,6 @@ static void stacks_that_are_not_read_are_named(void **state)
 	} cases[] = {
 		{"mbedtls_ssl_write", "", "Mbed TLS"},
 		{"wolfSSL_write", "", "wolfSSL"},
-		{"s2n_send", "", "s2n-tls"},
 		{"crypto/tls.(*Conn).Write", "", "Go crypto/tls"},
 		{"other", "../third_party/boringssl/src/ssl/ssl_lib.cc",
 		 "BoringSSL, without symbols"},
@@ -540,6 +581,7 @@ int main(void)
 		cmocka_unit_test(half_of_gnutls_is_nothing),
 		cmocka_unit_test(nss_in_two_files_and_in_one),
 		cmocka_unit_test(half_of_nspr_is_nothing),
+		cmocka_unit_test(stacks_whole_and_by_halves),
 		cmocka_unit_test(hooks_say_what_functions_do),
 		cmocka_unit_test(build_id_is_the_linkers),
 		cmocka_unit_test(stacks_that_are_not_read_are_named),
