@@ -6,8 +6,8 @@
 
 static const struct lt_collector *const collectors[] = {
 	&lt_boringssl_collector, /* its functions bear OpenSSL's names */
-	&lt_openssl_collector,	 &lt_gnutls_collector, &lt_nss_collector,
-	&lt_s2n_collector,	 &lt_go_tls_collector,
+	&lt_openssl_collector,	 &lt_gnutls_collector,	&lt_nss_collector,
+	&lt_s2n_collector,	 &lt_mbedtls_collector, &lt_go_tls_collector,
 };
 
 int lt_collector_plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)

@@ -36,6 +36,9 @@ static char directory[64];
 #define S2N                                                                                        \
 	"s2n_recv s2n_send s2n_sendv s2n_sendv_with_offset s2n_connection_free "                   \
 	"s2n_connection_wipe s2n_set_server_name s2n_connection_set_fd s2n_connection_set_read_fd"
+#define MBEDTLS                                                                                    \
+	"mbedtls_ssl_read mbedtls_ssl_write mbedtls_ssl_free "                                     \
+	"mbedtls_ssl_session_reset mbedtls_ssl_set_hostname mbedtls_ssl_set_bio"
 #define NSPR "PR_Read PR_Write PR_Recv PR_Send PR_Close"
 
 static int make_directory(void **state)
@@ -314,6 +317,8 @@ static void stacks_whole_and_by_halves(void **state)
 	} stacks[] = {
 		{"s2n", S2N, "s2n_recv s2n_sendv_with_offset",
 		 "s2n_send s2n_sendv s2n_set_server_name", LT_LIBRARY_S2N},
+		{"mbedtls", MBEDTLS, "mbedtls_ssl_read mbedtls_ssl_write",
+		 "mbedtls_ssl_write mbedtls_ssl_free mbedtls_ssl_set_bio", LT_LIBRARY_MBEDTLS},
 	};
 
 	(void)state;
@@ -359,6 +364,12 @@ static void hooks_say_what_functions_do(void **state)
 		{"PR_Send", LT_HOOK_WRITE, true},
 		{"PR_Close", LT_HOOK_FREE, false},
 		{"SSL_SetURL", LT_HOOK_SET_URL, false},
+		{"mbedtls_ssl_read", LT_HOOK_READ, true},
+		{"mbedtls_ssl_write", LT_HOOK_WRITE, true},
+		{"mbedtls_ssl_free", LT_HOOK_FREE, false},
+		{"mbedtls_ssl_session_reset", LT_HOOK_CLEAR, false},
+		{"mbedtls_ssl_set_hostname", LT_HOOK_SET_HOST, false},
+		{"mbedtls_ssl_set_bio", LT_HOOK_SET_NET, false},
 		{"s2n_recv", LT_HOOK_READ, true},
 		{"s2n_send", LT_HOOK_WRITE, true},
 		{"s2n_sendv", LT_HOOK_WRITEV, true},
@@ -369,7 +380,7 @@ static void hooks_say_what_functions_do(void **state)
 		{"s2n_connection_set_fd", LT_HOOK_SET_FD, false},
 		{"s2n_connection_set_read_fd", LT_HOOK_SET_FD, false},
 	};
-	static const char *const files[] = {"gnutls.so", "nss.so", "s2n.so"};
+	static const char *const files[] = {"gnutls.so", "nss.so", "s2n.so", "mbedtls.so"};
 	struct lt_probe_plan plan;
 	size_t found = 0;
 
@@ -377,6 +388,7 @@ static void hooks_say_what_functions_do(void **state)
 	build(GNUTLS, "-shared", "gnutls.so");
 	build(NSPR " SSL_SetURL", "-shared", "nss.so");
 	build(S2N, "-shared", "s2n.so");
+	build(MBEDTLS, "-shared", "mbedtls.so");
 	for (size_t file = 0; file < LT_COUNT(files); file++) {
 		assert_int_equal(plan_of(files[file], &plan), 0);
 		for (unsigned i = 0; i < plan.count; i++) {
@@ -424,7 +436,6 @@ static void stacks_that_are_not_read_are_named(void **state)
 	static const struct {
 		const char *functions, *text, *name;
 	} cases[] = {
-		{"mbedtls_ssl_write", "", "Mbed TLS"},
 		{"wolfSSL_write", "", "wolfSSL"},
 		{"crypto/tls.(*Conn).Write", "", "Go crypto/tls"},
 		{"other", "../third_party/boringssl/src/ssl/ssl_lib.cc",
