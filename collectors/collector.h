@@ -46,6 +46,7 @@ extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;
 extern const struct lt_collector lt_s2n_collector;
+extern const struct lt_collector lt_wolfssl_collector;
 extern const struct lt_collector lt_mbedtls_collector;
 extern const struct lt_collector lt_go_tls_collector;
 

@@ -13,7 +13,6 @@
 static const struct {
 	const char *symbol, *name;
 } by_symbol[] = {
-	{"wolfSSL_write", "wolfSSL"},
 	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };
 

@@ -5,6 +5,7 @@
 #include "collectors/collector.h"
 
 static const struct lt_collector *const collectors[] = {
+	&lt_wolfssl_collector,	 /* its builds may have OpenSSL's names too */
 	&lt_boringssl_collector, /* its functions bear OpenSSL's names */
 	&lt_openssl_collector,	 &lt_gnutls_collector,	&lt_nss_collector,
 	&lt_s2n_collector,	 &lt_mbedtls_collector, &lt_go_tls_collector,

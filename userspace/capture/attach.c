@@ -208,6 +208,12 @@ static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_lib
 		[LT_LIBRARY_MBEDTLS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_mbedtls_write,
 		[LT_LIBRARY_WOLFSSL][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_wolfssl_read,
 		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_wolfssl_write,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITEV] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_writev,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_READ_EX] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_read_ex,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITE_EX] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_write_ex,
 	};
 
 	return own[library][hook] ? own[library][hook] : any[hook];

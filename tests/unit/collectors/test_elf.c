@@ -39,6 +39,9 @@ static char directory[64];
 #define MBEDTLS                                                                                    \
 	"mbedtls_ssl_read mbedtls_ssl_write mbedtls_ssl_free "                                     \
 	"mbedtls_ssl_session_reset mbedtls_ssl_set_hostname mbedtls_ssl_set_bio"
+#define WOLFSSL                                                                                    \
+	"wolfSSL_read wolfSSL_write wolfSSL_read_ex wolfSSL_write_ex wolfSSL_recv wolfSSL_send "   \
+	"wolfSSL_writev wolfSSL_free wolfSSL_clear wolfSSL_shutdown wolfSSL_UseSNI wolfSSL_set_fd"
 #define NSPR "PR_Read PR_Write PR_Recv PR_Send PR_Close"
 
 static int make_directory(void **state)
@@ -309,6 +312,13 @@ static void half_of_nspr_is_nothing(void **state)
 	assert_null(plan.collector);
 }
 
+static void wolfssl_with_the_names_of_openssl(void **state)
+{
+	(void)state;
+	build(WOLFSSL " SSL_read SSL_write SSL_free SSL_set_bio", "-shared -fPIC", "compatible.so");
+	assert_plan_of("wolfssl", LT_LIBRARY_WOLFSSL, "compatible.so", WOLFSSL);
+}
+
 static void stacks_whole_and_by_halves(void **state)
 {
 	static const struct {
@@ -317,6 +327,8 @@ static void stacks_whole_and_by_halves(void **state)
 	} stacks[] = {
 		{"s2n", S2N, "s2n_recv s2n_sendv_with_offset",
 		 "s2n_send s2n_sendv s2n_set_server_name", LT_LIBRARY_S2N},
+		{"wolfssl", WOLFSSL, "wolfSSL_read wolfSSL_write",
+		 "wolfSSL_write wolfSSL_send wolfSSL_free", LT_LIBRARY_WOLFSSL},
 		{"mbedtls", MBEDTLS, "mbedtls_ssl_read mbedtls_ssl_write",
 		 "mbedtls_ssl_write mbedtls_ssl_free mbedtls_ssl_set_bio", LT_LIBRARY_MBEDTLS},
 	};
@@ -370,6 +382,18 @@ static void hooks_say_what_functions_do(void **state)
 		{"mbedtls_ssl_session_reset", LT_HOOK_CLEAR, false},
 		{"mbedtls_ssl_set_hostname", LT_HOOK_SET_HOST, false},
 		{"mbedtls_ssl_set_bio", LT_HOOK_SET_NET, false},
+		{"wolfSSL_read", LT_HOOK_READ, true},
+		{"wolfSSL_write", LT_HOOK_WRITE, true},
+		{"wolfSSL_read_ex", LT_HOOK_READ_EX, true},
+		{"wolfSSL_write_ex", LT_HOOK_WRITE_EX, true},
+		{"wolfSSL_writev", LT_HOOK_WRITEV, true},
+		{"wolfSSL_recv", LT_HOOK_READ, true},
+		{"wolfSSL_send", LT_HOOK_WRITE, true},
+		{"wolfSSL_free", LT_HOOK_FREE, false},
+		{"wolfSSL_clear", LT_HOOK_CLEAR, false},
+		{"wolfSSL_shutdown", LT_HOOK_SHUTDOWN, false},
+		{"wolfSSL_UseSNI", LT_HOOK_SET_SNI, false},
+		{"wolfSSL_set_fd", LT_HOOK_SET_FD, false},
 		{"s2n_recv", LT_HOOK_READ, true},
 		{"s2n_send", LT_HOOK_WRITE, true},
 		{"s2n_sendv", LT_HOOK_WRITEV, true},
@@ -380,7 +404,8 @@ static void hooks_say_what_functions_do(void **state)
 		{"s2n_connection_set_fd", LT_HOOK_SET_FD, false},
 		{"s2n_connection_set_read_fd", LT_HOOK_SET_FD, false},
 	};
-	static const char *const files[] = {"gnutls.so", "nss.so", "s2n.so", "mbedtls.so"};
+	static const char *const files[] = {"gnutls.so", "nss.so", "s2n.so", "wolfssl.so",
+					    "mbedtls.so"};
 	struct lt_probe_plan plan;
 	size_t found = 0;
 
@@ -388,6 +413,7 @@ static void hooks_say_what_functions_do(void **state)
 	build(GNUTLS, "-shared", "gnutls.so");
 	build(NSPR " SSL_SetURL", "-shared", "nss.so");
 	build(S2N, "-shared", "s2n.so");
+	build(WOLFSSL, "-shared", "wolfssl.so");
 	build(MBEDTLS, "-shared", "mbedtls.so");
 	for (size_t file = 0; file < LT_COUNT(files); file++) {
 		assert_int_equal(plan_of(files[file], &plan), 0);
@@ -436,7 +462,6 @@ static void stacks_that_are_not_read_are_named(void **state)
 	static const struct {
 		const char *functions, *text, *name;
 	} cases[] = {
-		{"wolfSSL_write", "", "wolfSSL"},
 		{"crypto/tls.(*Conn).Write", "", "Go crypto/tls"},
 		{"other", "../third_party/boringssl/src/ssl/ssl_lib.cc",
 		 "BoringSSL, without symbols"},
@@ -592,6 +617,7 @@ int main(void)
 		cmocka_unit_test(half_of_gnutls_is_nothing),
 		cmocka_unit_test(nss_in_two_files_and_in_one),
 		cmocka_unit_test(half_of_nspr_is_nothing),
+		cmocka_unit_test(wolfssl_with_the_names_of_openssl),
 		cmocka_unit_test(stacks_whole_and_by_halves),
 		cmocka_unit_test(hooks_say_what_functions_do),
 		cmocka_unit_test(build_id_is_the_linkers),
