@@ -25,6 +25,8 @@ enum {
 	LT_HELLO_MAX = 4096,   /* bytes of a ClientHello that are carried, */
 	LT_HELLO_PACKETS = 16, /* in as many packets at most */
 	LT_FLOW_PORTS_MAX = 8,
+	LT_PIECES_PER_CALL = 1024, /* vectors of one call, each in chunks of its own */
+	LT_PIECES_WITHOUT_LOOP = 8,
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
@@ -52,6 +54,9 @@ enum lt_library {
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
 	LT_LIBRARY_PLAINTEXT = 8, /* none: what a socket carries in the clear */
+	LT_LIBRARY_S2N = 9,
+	LT_LIBRARY_MBEDTLS = 10,
+	LT_LIBRARY_WOLFSSL = 11,
 	LT_LIBRARY_COUNT,
 };
 
