@@ -20,8 +20,10 @@ enum {
 	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
-	LT_HELLO_MAX = 4096,	     /* bytes of a ClientHello that are carried, */
-	LT_HELLO_PACKETS = 16,	     /* in as many packets at most */
+	LT_PORT_WORDS = 1024,	     /* a bit for every port */
+	LT_PLAIN_CGROUPS_MAX = 4096,
+	LT_HELLO_MAX = 4096,   /* bytes of a ClientHello that are carried, */
+	LT_HELLO_PACKETS = 16, /* in as many packets at most */
 	LT_FLOW_PORTS_MAX = 8,
 };
 
@@ -49,6 +51,7 @@ enum lt_library {
 	LT_LIBRARY_NSS = 5,
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
+	LT_LIBRARY_PLAINTEXT = 8, /* none: what a socket carries in the clear */
 	LT_LIBRARY_COUNT,
 };
 
@@ -74,7 +77,7 @@ struct lt_event_head {
 /* What every connection event begins with. (tgid, ctx, generation) is the connection. */
 struct lt_event_conn {
 	struct lt_event_head head;
-	__u64 ctx;		/* address of the TLS object */
+	__u64 ctx;		/* address of the TLS object, or of a socket in the clear */
 	__u64 generation;	/* boot time at which this use of the address was first seen */
 	__u64 process_start_ns; /* boot time */
 	__u64 cgroup_id;
@@ -178,8 +181,22 @@ enum lt_kernel_counter {
 	LT_KC_LOST_BYTES,
 	LT_KC_CALLS_LOST,  /* call or connection map full */
 	LT_KC_SHORT_READS, /* user memory could not be read */
+	LT_KC_UNPAIRED,	   /* answers of which it is not known to which connection they belong */
 	LT_KC_COUNT,
 };
+
+/*
+ * What was seen at a site: the functions of one file that were found by their code, not by name.
+ * An entry of an array map.
+ */
+struct lt_site {
+	__u32 proven;	/* a message of a known protocol began there */
+	__u32 given_up; /* connections in which none did */
+	__u32 absurd;	/* calls that said to have done more than they were asked to */
+	__u32 pad;
+};
+
+enum { LT_SITES_MAX = 1024 };
 
 _Static_assert(sizeof(struct lt_event_head) == 16, "wire");
 _Static_assert(sizeof(struct lt_event_conn) == 56, "wire");

@@ -26,8 +26,15 @@ struct lt_probe {
 	char symbol[32];
 };
 
+enum lt_found {
+	LT_FOUND_SYMBOLS,
+	LT_FOUND_GO_TABLE, /* Go's own table of functions */
+	LT_FOUND_CODE,	   /* by what the code does: trusted once real traffic was seen there */
+};
+
 struct lt_probe_plan {
 	enum lt_library library;
+	enum lt_found found;
 	const char *collector; /* name of the collector, static */
 	struct lt_probe probes[LT_PROBES_MAX];
 	unsigned count;
@@ -37,6 +44,8 @@ struct lt_elf_image;
 
 struct lt_collector {
 	const char *name;
+	enum lt_library library;
+	bool by_code; /* for files without symbols: slow, so asked when nobody else knows */
 	/* -ENOENT: not this stack. */
 	int (*plan)(const struct lt_elf_image *image, struct lt_probe_plan *ret);
 };
@@ -45,6 +54,20 @@ extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;
 extern const struct lt_collector lt_go_tls_collector;
+extern const struct lt_collector lt_rustls_collector;
+extern const struct lt_collector lt_boringssl_code_collector;
+extern const struct lt_collector lt_openssl_code_collector;
 
-/* Asks all collectors in order. -ENOENT: no collector knows this image. */
-LT_MUST_CHECK int lt_collector_plan(const struct lt_elf_image *image, struct lt_probe_plan *ret);
+enum { LT_PLANS_MAX = 4 };
+
+/* A program may carry several TLS stacks: a plan for each. */
+struct lt_probe_plans {
+	unsigned count;
+	struct lt_probe_plan plans[LT_PLANS_MAX];
+};
+
+/*
+ * Asks all collectors in order; a library that has been found by its symbols is not looked for by
+ * its code. -ENOENT: no collector knows this image.
+ */
+LT_MUST_CHECK int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret);

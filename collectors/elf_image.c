@@ -16,11 +16,14 @@
 
 #include "userspace/base/alloc.h"
 
-enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
+enum {
+	SYMBOLS_MAX = 4 << 20, /* Chromium has about one million */
+};
 
 struct lt_elf_image {
 	Elf *elf;
 	int fd; /* the caller's */
+	const struct lt_code_memory *memory;
 };
 
 /* Symbols are found through the section headers, which stand at the end: a file cut short has lost
@@ -91,6 +94,44 @@ static uint64_t file_offset(Elf *elf, uint64_t address)
 uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address)
 {
 	return file_offset(image->elf, address);
+}
+
+uint64_t lt_elf_offset_of(const struct lt_elf_image *image, uint64_t address)
+{
+	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
+	size_t count = lt_elf_segments(image, segments);
+
+	for (size_t i = 0; i < count; i++) {
+		if (address >= segments[i].address &&
+		    address - segments[i].address < segments[i].size)
+			return address - segments[i].address + segments[i].offset;
+	}
+	return 0;
+}
+
+uint64_t lt_elf_unwind_table(const struct lt_elf_image *image)
+{
+	size_t count;
+
+	if (elf_getphdrnum(image->elf, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count && i < 256; i++) {
+		GElf_Phdr segment;
+
+		if (gelf_getphdr(image->elf, (int)i, &segment) && segment.p_type == PT_GNU_EH_FRAME)
+			return segment.p_vaddr;
+	}
+	return 0;
+}
+
+void lt_elf_set_memory(struct lt_elf_image *image, const struct lt_code_memory *memory)
+{
+	image->memory = memory;
+}
+
+const struct lt_code_memory *lt_elf_memory(const struct lt_elf_image *image)
+{
+	return image->memory;
 }
 
 size_t lt_elf_segments(const struct lt_elf_image *image,
@@ -225,28 +266,67 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 	return found;
 }
 
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text)
+static int add_copy(struct lt_elf_copies *copies, uint64_t offset)
+{
+	for (unsigned i = 0; i < copies->count; i++) {
+		if (copies->offsets[i] == offset)
+			return 0;
+	}
+	if (copies->count == LT_ELF_COPIES_MAX)
+		return -E2BIG;
+	copies->offsets[copies->count++] = offset;
+	return 0;
+}
+
+static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *const *ends,
+		       size_t count, struct lt_elf_copies *ret)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t symbols = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+	int r = 0;
+
+	if (!data)
+		return -EBADMSG;
+	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX && r == 0; i++) {
+		const char *name;
+		GElf_Sym symbol;
+		size_t n;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			return -EBADMSG;
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, header->sh_link, symbol.st_name);
+		n = name ? strlen(name) : 0;
+		for (size_t e = 0; e < count && r == 0; e++) {
+			size_t end_n = strlen(ends[e]);
+			uint64_t offset;
+
+			if (n < end_n || memcmp(name + n - end_n, ends[e], end_n) != 0)
+				continue;
+			offset = file_offset(elf, symbol.st_value);
+			r = offset ? add_copy(&ret[e], offset) : 0;
+		}
+	}
+	return r;
+}
+
+int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const *ends, size_t count,
+			    struct lt_elf_copies *ret)
 {
 	Elf_Scn *section = NULL;
-	size_t index;
+	int r = 0;
 
-	if (elf_getshdrstrndx(image->elf, &index) < 0)
-		return false;
-	while ((section = elf_nextscn(image->elf, section))) {
-		Elf_Data *data;
+	memset(ret, 0, count * sizeof(*ret));
+	while (r == 0 && (section = elf_nextscn(image->elf, section))) {
 		GElf_Shdr header;
-		const char *name;
 
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_PROGBITS)
-			continue;
-		name = elf_strptr(image->elf, index, header.sh_name);
-		if (!name || (strncmp(name, ".rodata", 7) != 0 && !strstr(name, ".gopclntab")))
-			continue;
-		data = elf_getdata(section, NULL);
-		if (data && data->d_buf && memmem(data->d_buf, data->d_size, text, strlen(text)))
-			return true;
+		if (!gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB)
+			r = search_ends(image->elf, section, &header, ends, count, ret);
 	}
-	return false;
+	return r;
 }
 
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])

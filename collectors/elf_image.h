@@ -27,6 +27,18 @@ LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);
 
+enum { LT_ELF_COPIES_MAX = 4 };
+
+struct lt_elf_copies {
+	unsigned count;
+	uint64_t offsets[LT_ELF_COPIES_MAX];
+};
+
+/* For each of @ends the functions whose names end so, by file offset: of every copy of a library
+ * that puts its release before its names. -E2BIG: too many copies; -EBADMSG. */
+LT_MUST_CHECK int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const *ends,
+					  size_t count, struct lt_elf_copies *ret);
+
 /* What is loaded, and from where in the file. */
 struct lt_elf_segment {
 	uint64_t address, offset, size; /* size in the file */
@@ -48,9 +60,16 @@ unsigned lt_elf_type(const struct lt_elf_image *image);
 ssize_t lt_elf_read(const struct lt_elf_image *image, uint64_t offset, void *to, size_t n);
 /* File offset of an address in an executable segment, 0: in none. */
 uint64_t lt_elf_offset(const struct lt_elf_image *image, uint64_t address);
+/* The same for any loaded segment. */
+uint64_t lt_elf_offset_of(const struct lt_elf_image *image, uint64_t address);
+/* Address of the table that unwinders search (.eh_frame_hdr), 0: there is none. Stripping leaves
+ * it. */
+uint64_t lt_elf_unwind_table(const struct lt_elf_image *image);
 
-/* Whether @text stands in the image's constants or in its table of Go functions. */
-bool lt_elf_mentions(const struct lt_elf_image *image, const char *text);
+/* What was learned of this file before (code_refs.h), NULL: nothing. Borrowed. */
+struct lt_code_memory;
+void lt_elf_set_memory(struct lt_elf_image *image, const struct lt_code_memory *memory);
+const struct lt_code_memory *lt_elf_memory(const struct lt_elf_image *image);
 
 enum { LT_BUILD_ID_MAX = 20 };
 /* The GNU build id; returns its length, 0 when there is none. */

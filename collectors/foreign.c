@@ -7,8 +7,10 @@
 
 #include <stdint.h>
 
+#include "collectors/code_refs.h"
 #include "collectors/elf_image.h"
 #include "collectors/go_tls.h"
+#include "collectors/rustls.h"
 
 static const struct {
 	const char *symbol, *name;
@@ -25,13 +27,14 @@ static const struct {
 } by_text[] = {
 	{"ssl/ssl_lib.cc", "BoringSSL, without symbols"},
 	{"ssl/ssl_lib.c", "OpenSSL, without symbols"},
-	{"/rustls-0.", "rustls"},
 };
 
 const char *lt_collector_foreign(const struct lt_elf_image *image)
 {
 	const char *refused = lt_go_tls_refused(image);
 
+	if (!refused)
+		refused = lt_rustls_refused(image);
 	if (refused)
 		return refused;
 	for (size_t i = 0; i < LT_COUNT(by_symbol); i++) {
@@ -42,7 +45,7 @@ const char *lt_collector_foreign(const struct lt_elf_image *image)
 			return by_symbol[i].name;
 	}
 	for (size_t i = 0; i < LT_COUNT(by_text); i++) {
-		if (lt_elf_mentions(image, by_text[i].text))
+		if (lt_code_mentions(image, by_text[i].text))
 			return by_text[i].name;
 	}
 	return NULL;

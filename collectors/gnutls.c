@@ -44,5 +44,6 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 
 const struct lt_collector lt_gnutls_collector = {
 	.name = "gnutls",
+	.library = LT_LIBRARY_GNUTLS,
 	.plan = plan,
 };

@@ -236,6 +236,7 @@ static int examine(const struct lt_elf_image *elf, struct lt_probe_plan *ret, co
 			return r;
 	}
 	ret->library = LT_LIBRARY_GO_TLS;
+	ret->found = LT_FOUND_GO_TABLE;
 	ret->collector = lt_go_tls_collector.name;
 	return 0;
 }
@@ -261,5 +262,6 @@ const char *lt_go_tls_refused(const struct lt_elf_image *image)
 
 const struct lt_collector lt_go_tls_collector = {
 	.name = "go_tls",
+	.library = LT_LIBRARY_GO_TLS,
 	.plan = plan,
 };

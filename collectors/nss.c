@@ -53,5 +53,6 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 
 const struct lt_collector lt_nss_collector = {
 	.name = "nss",
+	.library = LT_LIBRARY_NSS,
 	.plan = plan,
 };

@@ -109,6 +109,7 @@ struct sock {
 };
 
 struct tcp_sock {
+	__u64 tcp_mstamp; /* of the last packet sent or received, monotonic, in us */
 	__u64 bytes_sent, bytes_retrans, bytes_received;
 };
 

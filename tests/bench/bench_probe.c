@@ -132,11 +132,11 @@ static void attach(const char *library)
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_probe_plan plan;
+	struct lt_probe_plans plans;
 	int fd = open(library, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || lt_elf_open(fd, &image) < 0 || lt_collector_plan(image, &plan) < 0 ||
-	    lt_capture_attach(capture, fd, &plan, &attachment) < 0)
+	if (fd < 0 || lt_elf_open(fd, &image) < 0 || lt_collector_plans(image, &plans) < 0 ||
+	    lt_capture_attach(capture, fd, &plans.plans[0], &attachment) < 0)
 		die("cannot attach");
 	close(fd);
 }

@@ -32,6 +32,8 @@ KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 CONFIG = """\
 capture:
   flow_ports: [443, 8443]
+plaintext:
+  cgroups: ["/lt-e2e-plain.sl*e"]
 hosts:
   - host: llm.example.internal
     provider: openai_compatible

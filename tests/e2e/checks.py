@@ -16,8 +16,9 @@ TOTALS = ("input_tokens", "output_tokens")
 
 
 def due(served):
-    """The served calls of which a record is due."""
-    return [row for row in served if row["exchange"] and row["host"] != NOBODY and "flow" not in row["want"]]
+    """The served calls of which a record is due: not of those that the agent can't read, or is not to look at."""
+    return [row for row in served if row["exchange"] and row["host"] != NOBODY and
+            not {"flow", "unseen"} & set(row["want"])]
 
 
 def pair(served, records):

@@ -58,5 +58,6 @@ library_client() { # NAME PKG_CONFIG_MODULE...: only where these libraries are
 }
 
 c_client short_call -ldl
+c_client pretender -s # without symbols
 library_client gnutls_call gnutls
 library_client nss_call nss nspr

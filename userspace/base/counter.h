@@ -14,6 +14,8 @@
 	X(KERNEL_CALLS_LOST, "kernel_calls_lost",                                                  \
 	  "TLS calls not tracked because the call map was full")                                   \
 	X(KERNEL_SHORT_READS, "kernel_short_reads", "TLS buffers the kernel side could not read")  \
+	X(KERNEL_UNPAIRED, "kernel_unpaired",                                                      \
+	  "answers over rustls whose connection is not known (older than the agent)")              \
 	X(CONNECTIONS, "connections", "TLS connections seen")                                      \
 	X(CONNECTIONS_EVICTED, "connections_evicted",                                              \
 	  "connections closed because the table was full")                                         \

@@ -170,9 +170,10 @@ static bool begins(const char *name, const char *with)
 /* Whether this way of attaching on this kernel has a use for the uprobe program @name. */
 static bool is_needed(const struct lt_capture *c, const char *name)
 {
-	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_");
+	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_") ||
+		     begins(name, "lt_aead_plain_");
 	bool cookie = strcmp(name, "lt_ssl_enter") == 0 || strcmp(name, "lt_go_enter") == 0 ||
-		      begins(name, "lt_go_leave");
+		      strcmp(name, "lt_aead_enter") == 0 || begins(name, "lt_go_leave");
 	bool returning = begins(name, "lt_ssl_leave") || begins(name, "lt_go_leave");
 	size_t n = strlen(name);
 
@@ -208,6 +209,7 @@ static int load_object(struct lt_capture *c, const struct lt_features *f,
 	if (!c->skeleton)
 		return -ENOMEM;
 	choose_programs(c);
+	lt_plain_choose(c, opts, f->socket_events);
 	lt_flows_choose(c, opts);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
@@ -238,7 +240,8 @@ static int load(struct lt_capture *c, const struct lt_features *f,
 	r = lt_capture_bpf__attach(c->skeleton);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
-				      "cannot attach to the process tracepoints: %s", strerror(-r));
+				      "cannot attach to the kernel's tracepoints: %s",
+				      strerror(-r));
 	c->ring = ring_buffer__new(bpf_map__fd(c->skeleton->maps.events), on_event, c, NULL);
 	if (!c->ring)
 		return lt_problem_set(problem, -errno, NULL, 0, "cannot map the ring buffer: %s",
@@ -287,6 +290,7 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 		return NULL;
 	lt_flows_detach(c);
 	ring_buffer__free(c->ring);
+	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
 	pthread_mutex_destroy(&c->lock);
@@ -309,6 +313,7 @@ int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, in
 		return polled;
 	/* Events are submitted without a wake-up, so what is there must be asked for. */
 	consumed = ring_buffer__consume(c->ring);
+	lt_plain_tick(c);
 	if (consumed < 0)
 		return consumed;
 	return (polled > 0 ? polled : 0) + consumed;
@@ -329,6 +334,7 @@ void lt_capture_read_counters(struct lt_capture *c)
 		[LT_KC_LOST_BYTES] = LT_C_KERNEL_LOST_BYTES,
 		[LT_KC_CALLS_LOST] = LT_C_KERNEL_CALLS_LOST,
 		[LT_KC_SHORT_READS] = LT_C_KERNEL_SHORT_READS,
+		[LT_KC_UNPAIRED] = LT_C_KERNEL_UNPAIRED,
 	};
 	int cpus = libbpf_num_possible_cpus();
 	lt_defer(lt_freep)

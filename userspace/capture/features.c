@@ -71,16 +71,17 @@ static bool has_cgroup_skb(void)
 	return prog >= 0;
 }
 
-static bool has_preempt_guard(void)
+static void look_into_btf(struct lt_features *ret)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool found;
 
 	if (!btf)
-		return false;
-	found = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+		return;
+	ret->preempt_guard = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+	ret->socket_events =
+		btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) > 0 &&
+		btf__find_by_name_kind(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
-	return found;
 }
 
 static bool map_files_open(void)
@@ -138,7 +139,7 @@ void lt_features_probe(struct lt_features *ret)
 		ret->uprobe_multi = ret->attach_cookie && multi_works();
 		ret->cgroup_skb = has_cgroup_skb();
 	}
-	ret->preempt_guard = has_preempt_guard();
+	look_into_btf(ret);
 	ret->mmap_events = mmap_events_work();
 	ret->map_files = map_files_open();
 }

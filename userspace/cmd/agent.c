@@ -19,6 +19,7 @@
 #include "userspace/capture/capture.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
+#include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
 #include "userspace/cmd/unread.h"
 #include "userspace/discover/scout.h"
@@ -38,6 +39,7 @@ struct agent {
 	struct lt_config *config;
 	struct lt_pipeline *pipeline;
 	struct lt_capture *capture;
+	struct lt_probe_cache *cache; /* NULL: there is none */
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
@@ -136,6 +138,20 @@ static void on_file(void *arg, const struct lt_scout_file *file)
 			     file->collector, file->pid);
 }
 
+static void on_proof(void *arg, const struct lt_scout_proof *proof)
+{
+	(void)arg;
+	if (proof->wrong)
+		lt_log_warn("%s: what was taken for TLS functions (%s) is something else: "
+			    "detached, its calls are not seen. Please report the file with the "
+			    "output of: ledgertap probe-info %s",
+			    proof->path, proof->collector, proof->path);
+	else
+		lt_log_info("%s: the TLS functions found in its code (%s) are proven by their "
+			    "traffic",
+			    proof->path, proof->collector);
+}
+
 static void on_writer(void *arg, int error, const char *text)
 {
 	(void)arg;
@@ -174,6 +190,8 @@ static int open_capture(struct agent *a)
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
 		.flow_port_count = a->config->flow_port_count,
 	};
 	struct lt_problem problem = {0};
@@ -238,10 +256,26 @@ static void say_closed(unsigned count)
 			    count, count == 1 ? "" : "es");
 }
 
+/* Without it large programs are looked through anew after each start. */
+static void open_cache(struct agent *a)
+{
+	struct lt_problem problem = {0};
+	char path[512], text[1024];
+
+	if (snprintf(path, sizeof(path), "%s/probes", a->state_dir) < (int)sizeof(path) &&
+	    lt_probe_cache_open(path, &a->cache, &problem) < 0)
+		lt_log_warn("%s; what is found in programs without symbols is not kept",
+			    lt_problem_format(&problem, text, sizeof(text)));
+}
+
 static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
 		.sweep_ns = a->config->sweep_ns,
+		.proved = on_proof,
+		.plain = {.ports = a->config->plain_ports,
+			  .cgroups = a->config->plain_cgroups,
+			  .cgroup_count = a->config->plain_cgroup_count},
 		.found = on_file,
 		.arg = a,
 		.stack = lt_unread_answer,
@@ -262,6 +296,8 @@ static int start(struct agent *a)
 	processes = lt_pipeline_scan_processes(a->pipeline);
 	if (processes < 0)
 		lt_log_warn("cannot read /proc: %s", strerror(-processes));
+	open_cache(a);
+	scout.cache = a->cache;
 	scout.stack_arg = a->unread;
 	r = lt_scout_start(a->capture, &scout, &a->scout);
 	if (r < 0) {
@@ -346,6 +382,7 @@ static void stop(struct agent *a)
 	if (a->capture)
 		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
+	a->cache = lt_probe_cache_free(a->cache);
 	if (a->unread)
 		lt_unread_ask(a->unread, NULL);
 	a->pipeline = lt_pipeline_free(a->pipeline);

@@ -84,6 +84,8 @@ static void kernel(struct doctor *d)
 	extra(f.attach_cookie, "attach cookies (5.15)", "one program for each function instead");
 	extra(f.bpf_loop, "bpf_loop (5.17)", "one TLS call is copied up to 512 KiB");
 	extra(f.preempt_guard, "preemption guard (6.10)", "not needed before 6.13");
+	extra(f.socket_events, "events of sockets (6.3)",
+	      "HTTP in the clear is read from system calls, once somebody connects");
 	extra(f.cgroup_skb, "programs for packets of a cgroup",
 	      "AI hosts called through a TLS stack that is not read give no flow records");
 	extra(f.mmap_events, "notices of new mappings (perf)",

@@ -17,6 +17,8 @@ static const struct command {
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"doctor", lt_cmd_doctor,
 	 "what this host and kernel allow, what is attached and what is not"},
+	{"probe-info", lt_cmd_probe_info,
+	 "which functions of a program or library are hooked, and how they were found"},
 	{"version", lt_cmd_version, "print the version"},
 };
 
@@ -25,7 +27,7 @@ static void usage(FILE *out)
 	fprintf(out, "ledgertap keeps the ledger of the LLM and tool API calls on this host.\n\n"
 		     "usage: ledgertap COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < LT_COUNT(commands); i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(out,
 		"\n'ledgertap COMMAND --help' tells the options of a command.\n"
 		"Exit codes: 0 fine, 1 failed (stderr says what and what to do), 2 wrong usage.\n");

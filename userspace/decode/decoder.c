@@ -415,7 +415,8 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	lt_work_headers(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
-	w->call.streaming |= w->says_sse || head->status == 101; /* a socket */
+	/* Ollama streams lines unless it is told not to. 101: a socket. */
+	w->call.streaming |= w->says_sse || holds(type, "ndjson") || head->status == 101;
 	if (lt_work_grpc_begins(w, head))
 		w->body = LT_BODY_GRPC;
 	lt_work_grpc_status(w, head);

@@ -10,12 +10,12 @@ static const char *look_into(const char *proc, const struct lt_mapping *m)
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_probe_plan plan;
+	struct lt_probe_plans plans;
 	char path[LT_MAPS_PATH];
 	lt_defer(lt_closep)
 	int fd = lt_maps_open(proc, m, path);
 
-	if (fd < 0 || lt_elf_open(fd, &image) < 0 || lt_collector_plan(image, &plan) == 0)
+	if (fd < 0 || lt_elf_open(fd, &image) < 0 || lt_collector_plans(image, &plans) == 0)
 		return NULL;
 	return lt_collector_foreign(image);
 }

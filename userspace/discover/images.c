@@ -22,6 +22,9 @@ struct attached {
 	struct lt_attachment *attachment; /* NULL: free slot */
 	uint64_t seen_device;		  /* under which it was found */
 	uint64_t used_ns;
+	char *path; /* of what has to prove itself, until that is decided */
+	const char *collector;
+	bool wrong; /* detached for ever */
 };
 
 struct lt_images {
@@ -53,8 +56,10 @@ static void *detach_some(void *arg)
 {
 	const struct detach *job = arg;
 
-	for (size_t i = job->first; i < job->images->count; i += DETACH_THREADS)
+	for (size_t i = job->first; i < job->images->count; i += DETACH_THREADS) {
 		lt_attachment_free(job->images->attached[i].attachment);
+		lt_free(job->images->attached[i].path);
+	}
 	return NULL;
 }
 
@@ -144,7 +149,9 @@ bool lt_images_same(const struct lt_image_id *a, const struct lt_image_id *b)
 bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		if (t->attached[i].attachment && lt_images_same(&t->attached[i].id, id))
+		const struct attached *a = &t->attached[i];
+
+		if ((a->attachment || a->wrong) && lt_images_same(&a->id, id))
 			return true;
 	}
 	return false;
@@ -155,7 +162,7 @@ int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t se
 {
 	size_t slot = 0;
 
-	while (slot < t->count && t->attached[slot].attachment)
+	while (slot < t->count && (t->attached[slot].attachment || t->attached[slot].wrong))
 		slot++;
 	if (slot == LT_IMAGES_ATTACHED_MAX)
 		return -ENOBUFS;
@@ -198,5 +205,49 @@ void lt_images_retire(struct lt_images *t, uint64_t before_ns)
 			continue;
 		lt_images_unsee(t, a->seen_device, a->id.inode);
 		a->attachment = lt_attachment_free(a->attachment);
+		lt_freep(&a->path);
+	}
+}
+
+void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,
+		   const char *collector)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].attachment != a)
+			continue;
+		t->attached[i].path = lt_strdup(path);
+		t->attached[i].collector = collector;
+	}
+}
+
+bool lt_images_on_trial(const struct lt_images *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].path)
+			return true;
+	}
+	return false;
+}
+
+void lt_images_judge(struct lt_images *t,
+		     void (*decided)(void *arg, const char *path, const char *collector,
+				     enum lt_site_state state),
+		     void *arg)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct attached *a = &t->attached[i];
+		enum lt_site_state state;
+
+		if (!a->path)
+			continue;
+		state = lt_attachment_state(a->attachment);
+		if (state == LT_SITE_UNPROVEN)
+			continue;
+		if (state == LT_SITE_WRONG) {
+			a->attachment = lt_attachment_free(a->attachment);
+			a->wrong = true;
+		}
+		decided(arg, a->path, a->collector, state);
+		lt_freep(&a->path);
 	}
 }

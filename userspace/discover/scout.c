@@ -21,8 +21,9 @@
 #include "userspace/discover/foreign_stack.h"
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
+#include "userspace/discover/probe_cache.h"
 
-enum { SWEEPS_REMEMBERED = 20, QUESTIONS_MAX = 8 };
+enum { SWEEPS_REMEMBERED = 20, QUESTIONS_MAX = 8, JUDGE_MS = 1000 };
 
 struct question {
 	uint32_t pid;
@@ -52,7 +53,7 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
-static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
+static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
 	struct lt_attachment *attachment;
@@ -65,6 +66,33 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
+	else if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
+		lt_images_try(s->images, attachment, path, plan->collector);
+	return r;
+}
+
+/* Attaches all that can be of @plans, and tells of each. The first error. */
+static int attach_plans(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
+			const struct lt_image_id *id, const struct lt_probe_plans *plans)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < plans->count; i++) {
+		struct lt_scout_file file = {
+			.path = path,
+			.collector = plans->plans[i].collector,
+			.inode = m->inode,
+			.probes = plans->plans[i].count,
+			.pid = m->pid,
+		};
+
+		file.error = attach_image(s, m, fd, path, id, &plans->plans[i]);
+		if (file.error < 0)
+			lt_counter_add(LT_C_ATTACH_ERRORS, 1);
+		if (r == 0)
+			r = file.error;
+		tell(s, &file);
+	}
 	return r;
 }
 
@@ -73,8 +101,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_scout_file file = {.path = path, .inode = m->inode, .pid = m->pid};
-	struct lt_probe_plan plan;
+	struct lt_probe_plans plans;
 	struct lt_image_id id;
 	int r;
 
@@ -82,7 +109,8 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
-	r = lt_collector_plan(image, &plan);
+	lt_probe_cache_use(s->opts.cache, fd, image);
+	r = lt_collector_plans(image, &plans);
 	if (r < 0)
 		return r;
 	r = lt_images_identify(fd, image, &id);
@@ -90,13 +118,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 		return r;
 	if (lt_images_attached(s->images, &id))
 		return -ENOENT;
-	file.collector = plan.collector;
-	file.probes = plan.count;
-	file.error = attach_image(s, m, fd, &id, &plan);
-	if (file.error < 0)
-		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
-	tell(s, &file);
-	return file.error;
+	return attach_plans(s, m, fd, path, &id, &plans);
 }
 
 static bool forbidden(int r)
@@ -151,6 +173,35 @@ static bool sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 	return open;
 }
 
+static void on_cgroup(void *arg, uint64_t id)
+{
+	struct lt_scout *s = arg;
+
+	lt_ignore(lt_capture_plain_cgroup(s->capture, id)); /* the next sweep tries again */
+}
+
+static void on_connected(void *arg, uint32_t tgid)
+{
+	struct lt_scout *s = arg;
+
+	if (tgid != (uint32_t)getpid())
+		lt_ignore(lt_capture_plain_process(s->capture, tgid));
+}
+
+/* Cgroups come and go. Who connects is seen in the kernel: only what was there before is looked
+ * for. */
+static void find_plain(struct lt_scout *s, bool first)
+{
+	struct lt_plain_found found = {.arg = s, .cgroup = on_cgroup, .process = on_connected};
+	enum lt_plain_way way = lt_capture_plain_way(s->capture);
+
+	if (way == LT_PLAIN_OFF)
+		return;
+	lt_ignore(lt_plain_find_cgroups(&s->opts.plain, &found));
+	if (first && way == LT_PLAIN_SYSCALLS)
+		lt_ignore(lt_plain_find_connected(&s->opts.plain, &found));
+}
+
 static int sweep(struct lt_scout *s)
 {
 	uint64_t now_ns = lt_clock_boot_ns();
@@ -193,6 +244,27 @@ static void wait_for_news(struct lt_scout *s, int timeout_ms)
 
 		lt_ignore(poll(&woken, 1, 200));
 	}
+}
+
+static void on_decided(void *arg, const char *path, const char *collector, enum lt_site_state state)
+{
+	const struct lt_scout *s = arg;
+	struct lt_scout_proof proof = {
+		.path = path,
+		.collector = collector,
+		.wrong = state == LT_SITE_WRONG,
+	};
+
+	if (s->opts.proved)
+		s->opts.proved(s->opts.arg, &proof);
+}
+
+/* Milliseconds to wait for news at most, before the sweep at @next_ns. */
+static int patience(const struct lt_scout *s, uint64_t now_ns, uint64_t next_ns)
+{
+	uint64_t ms = (next_ns - now_ns) / 1000000 + 1;
+
+	return lt_images_on_trial(s->images) && ms > JUDGE_MS ? JUDGE_MS : (int)ms;
 }
 
 static bool next_question(struct lt_scout *s, struct question *ret)
@@ -244,12 +316,14 @@ static void *run(void *arg)
 		uint64_t now_ns = lt_clock_boot_ns();
 
 		if (now_ns < next_ns) {
-			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
+			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_judge(s->images, on_decided, s);
 			answer(s);
 			continue;
 		}
 		if (++sweeps % SWEEPS_REMEMBERED == 0)
 			lt_images_forget_sights(s->images);
+		find_plain(s, false);
 		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
 		if (now_ns > s->opts.keep_ns)
 			lt_images_retire(s->images, now_ns - s->opts.keep_ns);
@@ -343,6 +417,7 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	if (lt_map_watch_open(&s->watch) < 0)
 		s->watch = NULL;
 	attach_usual(s);
+	find_plain(s, true);
 	r = sweep(s);
 	if (r < 0)
 		return r;

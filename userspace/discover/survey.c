@@ -17,6 +17,7 @@
 enum { FILES_MAX = 1024, SIGHTS_MAX = 4096, SIGHT_NOTHING = -1, SIGHT_NEW = -2 };
 
 struct file {
+	char collectors[48];
 	struct lt_image_id id;
 	struct lt_survey_file told;
 	uint32_t last_pid;
@@ -73,14 +74,14 @@ static int look_into(struct survey *s, int fd, const char *path)
 	struct file *file = &s->files[s->file_count];
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_probe_plan plan = {0};
+	struct lt_probe_plans plans = {0};
 	const char *foreign = NULL;
 	struct lt_image_id id;
 	int r, found;
 
 	r = lt_elf_open(fd, &image);
 	if (r == 0)
-		r = lt_collector_plan(image, &plan);
+		r = lt_collector_plans(image, &plans);
 	if (r == -ENOENT && (foreign = lt_collector_foreign(image)))
 		r = 0;
 	if (r == -EBADMSG)
@@ -92,8 +93,16 @@ static int look_into(struct survey *s, int fd, const char *path)
 		return found < FILES_MAX ? found : SIGHT_NOTHING;
 	*file = (struct file){
 		.id = id,
-		.told = {.collector = plan.collector, .foreign = foreign, .probes = plan.count},
+		.told = {.foreign = foreign},
 	};
+	for (unsigned i = 0; i < plans.count; i++) {
+		size_t n = strlen(file->collectors);
+
+		snprintf(file->collectors + n, sizeof(file->collectors) - n, "%s%s",
+			 i > 0 ? " and " : "", plans.plans[i].collector);
+		file->told.probes += plans.plans[i].count;
+		file->told.collector = file->collectors;
+	}
 	snprintf(file->path, sizeof(file->path), "%s", path);
 	return s->file_count++;
 }

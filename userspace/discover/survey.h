@@ -13,7 +13,7 @@ enum { LT_SURVEY_PIDS = 4 };
 
 struct lt_survey_file {
 	const char *path;      /* as the first process names it; borrowed for the call */
-	const char *collector; /* whose probes fit; NULL: none do */
+	const char *collector; /* whose probes fit ("a", "a and b"); NULL: none do; borrowed too */
 	const char *foreign;   /* no probes fit, but this TLS stack is in it */
 	unsigned probes;
 	unsigned processes;

@@ -68,13 +68,14 @@ static int plan_of(const char *name, struct lt_probe_plan *ret, const char **ret
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
+	struct lt_probe_plans plans;
 	lt_defer(lt_closep)
 	int fd = open_file(name);
 	int r = lt_elf_open(fd, &image);
 
 	assert_int_equal(r, 0);
-	memset(ret, 0, sizeof(*ret));
-	r = lt_collector_plan(image, ret);
+	r = lt_collector_plans(image, &plans);
+	*ret = r == 0 ? plans.plans[0] : (struct lt_probe_plan){0};
 	if (ret_foreign)
 		*ret_foreign = r == -ENOENT ? lt_collector_foreign(image) : NULL;
 	return r;

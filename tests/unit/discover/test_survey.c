@@ -80,7 +80,7 @@ static void map(unsigned pid, const char *name, unsigned long start, uint64_t de
 
 struct got {
 	struct lt_survey_file files[8];
-	char paths[8][256];
+	char paths[8][256], collectors[8][48];
 	size_t count;
 };
 
@@ -90,7 +90,11 @@ static void note(void *arg, const struct lt_survey_file *file)
 
 	assert_in_range(got->count, 0, 7);
 	snprintf(got->paths[got->count], 256, "%s", file->path);
-	got->files[got->count++] = *file;
+	snprintf(got->collectors[got->count], 48, "%s", file->collector ? file->collector : "");
+	got->files[got->count] = *file;
+	if (file->collector)
+		got->files[got->count].collector = got->collectors[got->count];
+	got->count++;
 }
 
 static const struct lt_survey_file *find(const struct got *got, const char *name)
