@@ -21,6 +21,7 @@ def java(bed, name, mode, count, connections, url=URL):
     """Starts the client and says what has to come of it."""
     if not shutil.which("javac"):
         raise Missing("no JDK is here")
+    cgroup2_root()
     environment = bed.environment(name, f"t-{name}", flow="yes")
     client = bed.start(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", CALL, url, PLAIN, mode, count], environment)
     if connections:
@@ -30,6 +31,7 @@ def java(bed, name, mode, count, connections, url=URL):
 
 
 def say_hello(bed, name, form, count=1, host="api.anthropic.com", expect_tenant=True):
+    cgroup2_root()
     environment = bed.environment(name, f"t-{name}")
     client = bed.start([PYTHON, HERE / "clients" / "hello.py", host, form, count], environment)
     expected = {"tenant": f"t-{name}"} if expect_tenant else {}

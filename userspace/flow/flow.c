@@ -167,7 +167,8 @@ void lt_flows_decoded(struct lt_flows *f, const struct lt_conn *conn, struct lt_
 {
 	struct flow *flow = conn->socket_cookie ? find(f, conn->socket_cookie) : NULL;
 
-	if (f->count == 0)
+	/* What is in the clear is another connection than any of these, whatever host it names. */
+	if (f->count == 0 || conn->library == LT_LIBRARY_PLAINTEXT)
 		return;
 	if (flow) {
 		drop(f, flow);

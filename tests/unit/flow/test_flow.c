@@ -274,6 +274,19 @@ static void without_a_socket_process_and_host_decide(void **state)
 	assert_true(seen.call[1].socket_cookie == 3);
 }
 
+static void what_is_in_the_clear_is_no_flow(void **state)
+{
+	const struct lt_conn conn = {
+		.key.tgid = 10, .process_start_ns = 77, .library = LT_LIBRARY_PLAINTEXT};
+
+	(void)state;
+	hello(10, 1, "api.openai.com");
+	lt_flows_decoded(flows, &conn, lt_bytes_str("api.openai.com"));
+	ends(10, 1, REQUESTS);
+	later(5);
+	assert_int_equal(seen.count, 1);
+}
+
 static void a_claim_on_a_silent_flow_goes_to_the_next(void **state)
 {
 	(void)state;
@@ -426,6 +439,7 @@ int main(void)
 		TEST(a_decoded_socket_gives_none),
 		TEST(a_socket_that_is_no_flow_takes_none),
 		TEST(without_a_socket_process_and_host_decide),
+		TEST(what_is_in_the_clear_is_no_flow),
 		TEST(a_claim_on_a_silent_flow_goes_to_the_next),
 		TEST(what_is_decoded_shortly_after_the_end_counts),
 		TEST(a_long_flow_is_told_again_when_it_has_grown),
