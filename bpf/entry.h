@@ -10,18 +10,8 @@
  */
 #pragma once
 
+#include "bpf/emit.h"
 #include "bpf/hooks.h"
-#include "bpf/maps.h"
-
-/* Pointers may carry a tag in their top byte on arm64 (MTE, TBI); the kernel's copy refuses it. */
-static __always_inline __u64 untag(__u64 address)
-{
-#ifdef __TARGET_ARCH_arm64
-	return address & (~0ULL >> 8);
-#else
-	return address;
-#endif
-}
 
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;

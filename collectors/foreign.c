@@ -18,6 +18,7 @@ static const struct {
 	{"mbedtls_ssl_write", "Mbed TLS"},
 	{"wolfSSL_write", "wolfSSL"},
 	{"s2n_send", "s2n-tls"},
+	{"JNI_CreateJavaVM", "Java's own TLS (JSSE)"},
 	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1 (with WebSockets), and
-over HTTP/2 on port 8443 where the h2 package is there. Port 8444 speaks TLS 1.2 with AES, 8445 with ChaCha20.
+over HTTP/2 on port 8443 where the h2 package is there. Port 8444 speaks TLS 1.2 with AES, 8445 with ChaCha20. The same
+over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
 
 usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus]
 
@@ -46,6 +47,7 @@ from exchanges import load, load_corpus, numbered  # noqa: E402
 MAX_BODY = 64 << 20
 HTTP2_PORT = 8443
 OLD_PORTS = {8444: "ECDHE+AESGCM", 8445: "ECDHE+CHACHA20"}
+PLAIN_PORTS = (8000, 11434, 7777)  # two that the agent looks at by default, and one that it does not
 OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
 SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 
@@ -359,6 +361,8 @@ async def main():
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=context, backlog=512)
     await start_http2(upstream, args)
     await start_old(upstream, args)
+    for port in PLAIN_PORTS:
+        await asyncio.start_server(upstream.serve, "127.0.0.1", port, backlog=512)
     print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
     async with server:
         await server.serve_forever()

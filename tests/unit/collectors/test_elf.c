@@ -368,6 +368,7 @@ static void stacks_that_are_not_read_are_named(void **state)
 	} cases[] = {
 		{"mbedtls_ssl_write", "", "Mbed TLS"},
 		{"wolfSSL_write", "", "wolfSSL"},
+		{"JNI_CreateJavaVM", "", "Java's own TLS (JSSE)"},
 		{"s2n_send", "", "s2n-tls"},
 		{"crypto/tls.(*Conn).Write", "", "Go crypto/tls"},
 		{"other", "../third_party/boringssl/src/ssl/ssl_lib.cc",
