@@ -215,7 +215,10 @@ static void say_closed(unsigned count)
 
 static int start(struct agent *a)
 {
-	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns, .found = on_file, .arg = a};
+	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns,
+				      .keep_ns = a->config->keep_ns,
+				      .found = on_file,
+				      .arg = a};
 	int processes, r;
 
 	r = open_ledger(a);

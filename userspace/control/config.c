@@ -16,6 +16,9 @@
 #define SWEEP_NS_DEFAULT    30000000000ull
 #define SWEEP_NS_MIN	    1000000000ull
 #define SWEEP_NS_MAX	    3600000000000ull
+#define KEEP_NS_DEFAULT	    600000000000ull
+#define KEEP_NS_MIN	    1000000000ull
+#define KEEP_NS_MAX	    86400000000000ull
 
 enum {
 	HOSTS_MAX = 1024,
@@ -195,11 +198,11 @@ static int read_number(const struct reader *r, const struct lt_yaml_node *node, 
 
 static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 {
-	static const char *const keys[] = {"ring_size", "max_connections", "sweep", NULL};
+	static const char *const keys[] = {"ring_size", "max_connections", "sweep", "keep", NULL};
 	static const char ring_expected[] = "a power of two from 256k to 1G, such as 8M";
 	const struct lt_yaml_node *section;
 	int e = read_section(r, root, "capture", keys,
-			     "a map with ring_size, max_connections and sweep", &section);
+			     "a map with ring_size, max_connections, sweep and keep", &section);
 
 	if (e < 0)
 		return e;
@@ -214,8 +217,12 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 			&r->config->max_connections);
 	if (e < 0)
 		return e;
-	return read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
-			   "a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+	e = read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
+			"a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+	if (e < 0)
+		return e;
+	return read_number(r, get(section, "keep"), lt_parse_duration, KEEP_NS_MIN, KEEP_NS_MAX,
+			   "a time from 1s to 24h, such as 10m", &r->config->keep_ns);
 }
 
 /* Only checked here: cmd/ compiles it into an attributor. */
@@ -298,6 +305,7 @@ static struct lt_config *new_config(void)
 	config->ring_bytes = RING_BYTES_DEFAULT;
 	config->max_connections = CONNECTIONS_DEFAULT;
 	config->sweep_ns = SWEEP_NS_DEFAULT;
+	config->keep_ns = KEEP_NS_DEFAULT;
 	return config;
 }
 

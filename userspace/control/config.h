@@ -25,6 +25,7 @@ struct lt_config {
 	uint64_t ring_bytes;	  /* power of two, default 8 MiB */
 	uint64_t max_connections; /* default 16384 */
 	uint64_t sweep_ns;	  /* how often all processes are looked at again, default 30 s */
+	uint64_t keep_ns; /* how long a file stays attached that nobody runs, default 10 min */
 };
 
 #define LT_CONFIG_PATH "/etc/ledgertap/ledgertap.yaml"

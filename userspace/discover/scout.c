@@ -21,6 +21,8 @@
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
 
+#define CROWDED_SWEEP_NS 2000000000ULL
+
 enum { SWEEPS_REMEMBERED = 20 };
 
 struct lt_scout {
@@ -43,6 +45,11 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
+static uint64_t sight_of(const struct lt_mapping *m)
+{
+	return m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
+}
+
 static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
@@ -52,7 +59,7 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 	r = lt_capture_attach(s->capture, fd, plan, &attachment);
 	if (r < 0)
 		return r;
-	r = lt_images_add(s->images, id, makedev(m->major, m->minor), attachment,
+	r = lt_images_add(s->images, id, makedev(m->major, m->minor), sight_of(m), attachment,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
@@ -116,7 +123,7 @@ static bool forbidden(int r)
  * open. */
 static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
-	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
+	uint64_t sight = sight_of(m);
 	uint64_t device = makedev(m->major, m->minor);
 	lt_defer(lt_closep)
 	int fd = -1;
@@ -205,11 +212,17 @@ static void wait_for_news(struct lt_scout *s, int timeout_ms)
 	}
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void *run(void *arg)
 {
 	struct lt_scout *s = arg;
-	uint64_t next_ns = lt_clock_boot_ns() + s->opts.sweep_ns;
+	uint64_t swept_ns = lt_clock_boot_ns(), next_ns = swept_ns + s->opts.sweep_ns, keep_ns;
 	unsigned sweeps = 0;
+	bool full = false;
 
 	/* A new file is attached before its process makes its first call, or too late: on a busy
 	 * host this thread goes first. Where it may not, it does not. */
@@ -217,6 +230,8 @@ static void *run(void *arg)
 	while (!atomic_load(&s->stopping)) {
 		uint64_t now_ns = lt_clock_boot_ns();
 
+		if (!full && lt_images_crowded(s->images))
+			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
 		if (now_ns < next_ns) {
 			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
 			continue;
@@ -224,8 +239,12 @@ static void *run(void *arg)
 		if (++sweeps % SWEEPS_REMEMBERED == 0)
 			lt_images_forget_sights(s->images);
 		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
-		if (now_ns > s->opts.keep_ns)
-			lt_images_retire(s->images, now_ns - s->opts.keep_ns);
+		/* Many files that live for one run: what nobody has mapped now makes room. */
+		keep_ns = lt_images_crowded(s->images) ? 0 : s->opts.keep_ns;
+		if (now_ns > keep_ns)
+			lt_images_retire(s->images, now_ns - keep_ns);
+		full = lt_images_crowded(s->images); /* of files that are in use */
+		swept_ns = now_ns;
 		next_ns = now_ns + s->opts.sweep_ns;
 	}
 	return NULL;

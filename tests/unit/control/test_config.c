@@ -50,6 +50,7 @@ static void is_default(const struct lt_config *c)
 	assert_int_equal(c->ring_bytes, 8 << 20);
 	assert_int_equal(c->max_connections, 16384);
 	assert_int_equal(c->sweep_ns, 30000000000);
+	assert_int_equal(c->keep_ns, 600000000000);
 }
 
 static void nothing_said_means_defaults(void **state)
