@@ -70,7 +70,7 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol estimate decode discover attribute price ledger control view
+ROOMS := base collectors capture stream protocol estimate decode flow discover attribute price ledger control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
@@ -79,13 +79,14 @@ DEPS_stream     := stream base
 DEPS_protocol   := protocol stream base
 DEPS_estimate   := estimate base
 DEPS_decode     := decode estimate protocol stream base
+DEPS_flow       := flow decode estimate protocol stream base
 DEPS_discover   := discover capture collectors base
 DEPS_attribute  := attribute decode estimate protocol stream discover capture collectors base
 DEPS_price      := price decode estimate protocol stream base
 DEPS_ledger     := ledger attribute price decode estimate protocol stream discover capture collectors base
 DEPS_control    := control $(DEPS_ledger)
 DEPS_view       := view $(DEPS_control)
-DEPS_cmd        := $(DEPS_view)
+DEPS_cmd        := $(DEPS_view) flow
 
 # Static libbpf: the one that the distribution ships need not be on the host that runs the agent.
 LIBS := -lyaml -ljansson -lbrotlidec -lzstd -lnghttp2 -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
@@ -265,7 +266,7 @@ demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
 	$(Q)sh packaging/demo/demo.sh
 
 bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
-	$(Q)$(MAKE) --no-print-directory all $(O)/tests/bench/bench_decode $(O)/tests/bench/bench_probe
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode probe plain flow)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))

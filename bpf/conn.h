@@ -44,6 +44,8 @@ struct call {
 	__u64 ts_ns; /* boot time of entry; writes only */
 	__u32 dir;
 	__u32 library;
+	__u32 site;  /* that has to prove itself, 0: none */
+	__u32 asked; /* bytes that the caller offers, or has room for */
 };
 
 /* A call of a Go method in progress. */
@@ -61,7 +63,50 @@ struct go_call {
 	__u64 stack_lo; /* the goroutine's stack at entry */
 	__u64 stack_hi;
 	__u64 ts_ns;   /* boot time of entry; writes only */
-	__u64 process; /* go_process_mark() */
+	__u64 process; /* process_mark() */
+};
+
+/* A key that seals or opens TLS records (aead.h), by its name: an address, or a digest. */
+struct aead_key {
+	__u64 id;	  /* of its connection, 0: no data was seen yet */
+	__u64 prev, next; /* names of the keys made before and after it on its thread */
+	__u64 process;	  /* process_mark() */
+	__u64 nonce;	  /* of the last record that was sealed */
+	__u8 stranger;	  /* its partner is not known: how often to look for it yet */
+	__u8 pad[7];
+};
+
+/* What is sealed or opened in one call. */
+struct aead_call {
+	__u64 key;   /* address of what holds the key */
+	__u64 text;  /* of the plaintext: there now (seal), or when the call returns (open) */
+	__u64 len;   /* of the plaintext, with what is in extra */
+	__u64 extra; /* plaintext that stands elsewhere: the inner type, or 0 */
+	__u64 nonce;
+	__u64 ad, ad_len; /* additional data: the record's header */
+};
+
+enum { AEAD_WORDS = 13 };
+
+/* Of a process: the request under way on a connection of strangers. */
+struct aead_waiting {
+	__u64 process;
+	__u64 id;   /* of the connection, 0: none */
+	__u64 name; /* of the key under which it asked */
+	__u8 several;
+	__u8 pad[7];
+};
+
+/* What happened last to keys on a thread. */
+struct aead_thread {
+	__u64 last;	 /* the key made since the last record, 0: none */
+	__u64 renews[2]; /* keys that the next ones replace, by enum lt_dir */
+	/* Room for the call that is being looked at: a program's own stack is too small. */
+	__u64 words[AEAD_WORDS];
+	struct aead_call args;
+	struct call call;
+	struct aead_key key;
+	struct aead_waiting waiting;
 };
 
 enum { CONN_TRIES = 64 }; /* changes of direction looked at before a connection is given up */

@@ -77,30 +77,38 @@ static __always_inline bool get_facts(__u64 ctx, struct facts *f)
 	return true;
 }
 
-/* fd -> struct sock through the task's own files: no socket probe is needed for the address. */
-static __always_inline void emit_peer(struct facts *f, __u64 flags)
+/* The current task's open file of that number, 0: none. */
+static __always_inline struct file *file_of_fd(__u32 fd)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	__u32 fd = f->conn->fd;
-	struct lt_event_peer *e;
 	struct file **files;
 	struct file *file;
-	struct socket *socket;
-	struct sock *sk;
-	__u16 family;
 
 	if (fd >= BPF_CORE_READ(table, max_fds))
-		return;
+		return 0;
 	files = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
-		return;
-	socket = BPF_CORE_READ(file, private_data);
+	return bpf_probe_read_kernel(&file, sizeof(file), files + fd) ? 0 : file;
+}
+
+/* fd -> struct sock through the task's own files: no socket probe is needed for it. 0: no socket.
+ */
+static __always_inline struct sock *sock_of_fd(__u32 fd)
+{
+	struct file *file = file_of_fd(fd);
+	struct socket *socket = file ? BPF_CORE_READ(file, private_data) : 0;
+
 	/* A file that is no socket has something else there: a socket points back at its file. */
 	if (!socket || BPF_CORE_READ(socket, file) != file)
-		return;
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		return 0;
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline void emit_peer_of(struct facts *f, struct sock *sk, __u64 flags)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	struct lt_event_peer *e;
+
 	if ((family != 2 && family != 10) || BPF_CORE_READ(sk, __sk_common.skc_dport) == 0)
 		return; /* not connected yet: the first data asks again */
 	f->conn->peer_sent = 1;
@@ -119,12 +127,19 @@ static __always_inline void emit_peer(struct facts *f, __u64 flags)
 	bpf_ringbuf_submit(e, flags);
 }
 
-static __always_inline void conn_ends(__u64 ctx)
+static __always_inline void emit_peer(struct facts *f, __u64 flags)
 {
-	struct conn_key key = {.ctx = ctx, .tgid = bpf_get_current_pid_tgid() >> 32};
-	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
+	struct sock *sk = sock_of_fd(f->conn->fd);
+
+	if (sk)
+		emit_peer_of(f, sk, flags);
+}
+
+static __always_inline void conn_ends_of(const struct conn_key *key)
+{
+	struct conn *conn = bpf_map_lookup_elem(&conns, key);
 	struct lt_event_close *e;
-	struct facts f = {.key = key, .conn = conn};
+	struct facts f = {.key = *key, .conn = conn};
 
 	if (!conn)
 		return;
@@ -140,7 +155,14 @@ static __always_inline void conn_ends(__u64 ctx)
 			bpf_ringbuf_submit(e, wakeup_flags());
 		}
 	}
-	bpf_map_delete_elem(&conns, &key);
+	bpf_map_delete_elem(&conns, key);
+}
+
+static __always_inline void conn_ends(__u64 ctx)
+{
+	struct conn_key key = {.ctx = ctx, .tgid = bpf_get_current_pid_tgid() >> 32};
+
+	conn_ends_of(&key);
 }
 
 /*

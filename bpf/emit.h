@@ -8,6 +8,16 @@
 
 #include "bpf/maps.h"
 
+/* Pointers may carry a tag in their top byte on arm64 (MTE, TBI); the kernel's copy refuses it. */
+static __always_inline __u64 untag(__u64 address)
+{
+#ifdef __TARGET_ARCH_arm64
+	return address & (~0ULL >> 8);
+#else
+	return address;
+#endif
+}
+
 /* No wake-up per event: it costs the traced thread far more than the event. The drain thread polls;
  * a filling ring wakes it. */
 static __always_inline __u64 wakeup_flags(void)

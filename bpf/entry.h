@@ -10,17 +10,8 @@
  */
 #pragma once
 
-#include "bpf/maps.h"
-
-/* Pointers may carry a tag in their top byte on arm64 (MTE, TBI); the kernel's copy refuses it. */
-static __always_inline __u64 untag(__u64 address)
-{
-#ifdef __TARGET_ARCH_arm64
-	return address & (~0ULL >> 8);
-#else
-	return address;
-#endif
-}
+#include "bpf/emit.h"
+#include "bpf/hooks.h"
 
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
@@ -47,7 +38,7 @@ static __always_inline void guard_leave(void)
 enum { NESTED_STACK_MAX = 256 << 10 };
 
 static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir,
-				       __u32 library)
+				       __u64 cookie, __u32 asked)
 {
 	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = dir};
 	struct call call = {
@@ -59,7 +50,9 @@ static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 don
 		 * was asked first has to look so. */
 		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
 		.dir = dir,
-		.library = library,
+		.library = LT_COOKIE_LIBRARY(cookie),
+		.site = LT_COOKIE_SITE(cookie),
+		.asked = asked,
 	};
 	struct call *outer;
 

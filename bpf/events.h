@@ -20,6 +20,11 @@ enum {
 	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
+	LT_PORT_WORDS = 1024,	     /* a bit for every port */
+	LT_PLAIN_CGROUPS_MAX = 4096,
+	LT_HELLO_MAX = 4096,   /* bytes of a ClientHello that are carried, */
+	LT_HELLO_PACKETS = 16, /* in as many packets at most */
+	LT_FLOW_PORTS_MAX = 8,
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
@@ -46,6 +51,7 @@ enum lt_library {
 	LT_LIBRARY_NSS = 5,
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
+	LT_LIBRARY_PLAINTEXT = 8, /* none: what a socket carries in the clear */
 	LT_LIBRARY_COUNT,
 };
 
@@ -58,6 +64,8 @@ enum lt_event_type {
 	LT_EVENT_FORK = 6,
 	LT_EVENT_EXIT = 7,
 	LT_EVENT_ENVIRON = 8, /* the process's environment, only when the config names variables */
+	LT_EVENT_HELLO = 9,   /* how a connection to a watched port begins */
+	LT_EVENT_FLOW = 10,   /* its bytes so far, or at its end */
 };
 
 struct lt_event_head {
@@ -69,7 +77,7 @@ struct lt_event_head {
 /* What every connection event begins with. (tgid, ctx, generation) is the connection. */
 struct lt_event_conn {
 	struct lt_event_head head;
-	__u64 ctx;		/* address of the TLS object */
+	__u64 ctx;		/* address of the TLS object, or of a socket in the clear */
 	__u64 generation;	/* boot time at which this use of the address was first seen */
 	__u64 process_start_ns; /* boot time */
 	__u64 cgroup_id;
@@ -141,14 +149,56 @@ struct lt_event_exit {
 	__u64 process_start_ns;
 };
 
+/* A TCP connection that a process of this host opened to a watched port, whoever encrypts it. */
+struct lt_event_flow {
+	struct lt_event_head head; /* tgid of who opened it */
+	__u64 socket_cookie;
+	__u64 sock;	/* the kernel's handle of it, for another look */
+	__u64 start_ns; /* boot time at which it was opened */
+	__u64 process_start_ns;
+	__u64 cgroup_id;
+	__u64 sent;	/* bytes of TCP payload, without what was sent again */
+	__u64 received; /* as its peer sent them */
+	__u32 uid;
+	__u16 family;
+	__u16 port; /* host byte order */
+	__u8 address[16];
+	__u8 ended;
+	__u8 pad[7];
+};
+
+/* The next piece of its ClientHello, in order. */
+struct lt_event_hello {
+	struct lt_event_flow flow;
+	__u32 position; /* of the first byte, in what the connection sends */
+	__u32 len;
+	__u32 whole; /* bytes that the ClientHello has, 0: its records are cut, so nobody knows */
+	__u32 pad;
+	__u8 data[];
+};
+
 /* Counters that the kernel side keeps, in one array map. */
 enum lt_kernel_counter {
 	LT_KC_LOST_EVENTS,
 	LT_KC_LOST_BYTES,
 	LT_KC_CALLS_LOST,  /* call or connection map full */
 	LT_KC_SHORT_READS, /* user memory could not be read */
+	LT_KC_UNPAIRED,	   /* answers of which it is not known to which connection they belong */
 	LT_KC_COUNT,
 };
+
+/*
+ * What was seen at a site: the functions of one file that were found by their code, not by name.
+ * An entry of an array map.
+ */
+struct lt_site {
+	__u32 proven;	/* a message of a known protocol began there */
+	__u32 given_up; /* connections in which none did */
+	__u32 absurd;	/* calls that said to have done more than they were asked to */
+	__u32 pad;
+};
+
+enum { LT_SITES_MAX = 1024 };
 
 _Static_assert(sizeof(struct lt_event_head) == 16, "wire");
 _Static_assert(sizeof(struct lt_event_conn) == 56, "wire");
@@ -160,3 +210,5 @@ _Static_assert(sizeof(struct lt_event_close) == 72, "wire");
 _Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
 _Static_assert(sizeof(struct lt_event_exit) == 24, "wire");
+_Static_assert(sizeof(struct lt_event_flow) == 104, "wire");
+_Static_assert(sizeof(struct lt_event_hello) == 120, "wire");

@@ -24,15 +24,6 @@
 #include "bpf/hooks.h"
 #include "bpf/verdict.h"
 
-/* Tells one program run from the next that has the same number: goroutines have the same addresses
- * in all runs of a program. */
-static __always_inline __u64 go_process_mark(void)
-{
-	struct task_struct *leader = current_leader();
-
-	return BPF_CORE_READ(leader, start_boottime) + BPF_CORE_READ(leader, self_exec_id);
-}
-
 static __always_inline void go_get_args(const struct pt_regs *ctx, const struct go_frame *frame,
 					const bool on_stack, struct go_args *ret)
 {
@@ -47,7 +38,7 @@ static __always_inline void go_get_args(const struct pt_regs *ctx, const struct 
 static __always_inline bool go_is_inside(const struct go_call *outer, __u64 depth)
 {
 	return depth > outer->depth && depth - outer->depth < NESTED_STACK_MAX &&
-	       outer->process == go_process_mark();
+	       outer->process == process_mark();
 }
 
 /* Runs twice for one call whose stack has to grow first: the method starts again after that. */
@@ -69,7 +60,7 @@ static __always_inline void go_enter_data(const struct pt_regs *ctx, const struc
 		/* What was asked first has to look so, whoever runs first when the write is done.
 		 */
 		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
-		.process = go_process_mark(),
+		.process = process_mark(),
 	};
 	struct go_call *outer = bpf_map_lookup_elem(&go_calls, &key);
 
@@ -108,7 +99,7 @@ static __always_inline bool go_take_call(const struct go_frame *frame, __s64 len
 
 	if (call && go_is_inside(call, depth))
 		return false;
-	if (!call || call->depth != depth || call->process != go_process_mark())
+	if (!call || call->depth != depth || call->process != process_mark())
 		return len > 0 && go_recover(frame, len, ret);
 	ret->ctx = call->ctx;
 	ret->buf = call->buf;

@@ -8,8 +8,13 @@ enum lt_hook {
 	LT_HOOK_WRITE,
 	LT_HOOK_READ_EX, /* int f(ctx, buf, num, size_t *done) */
 	LT_HOOK_WRITE_EX,
-	LT_HOOK_RECV,	   /* int f(ctx, buf, num, flags): nothing when it only peeks */
-	LT_HOOK_COVER,	   /* f(ctx): the writes inside were counted when they were asked for */
+	LT_HOOK_RECV,  /* int f(ctx, buf, num, flags): nothing when it only peeks */
+	LT_HOOK_COVER, /* f(ctx): the writes inside were counted when they were asked for */
+	/* Opening of a TLS record, and keys that are made; bpf/aead.h. */
+	LT_HOOK_AEAD_OPEN,
+	LT_HOOK_AEAD_OPEN_GATHER,
+	LT_HOOK_RING_OPEN,
+	LT_HOOK_RING_INIT,
 	LT_HOOK_WRITE_EX2, /* int f(ctx, buf, num, flags, size_t *done); the last whose return
 			    * matters */
 	LT_HOOK_FREE,	   /* f(ctx): this use of the address ends */
@@ -39,10 +44,19 @@ enum lt_hook {
 	LT_HOOK_GO_STACK_WRITE_RET,
 	LT_HOOK_GO_STACK_CLOSE,
 	LT_HOOK_GO_STACK_HANDSHAKE,
+	/* Sealing of a TLS record, in bpf/aead.h: its plaintext is there at entry, and not later.
+	 */
+	LT_HOOK_AEAD_SEAL,
+	LT_HOOK_AEAD_SEAL_SCATTER,
+	LT_HOOK_AEAD_INIT, /* f(ctx, ...): a key is made */
+	LT_HOOK_AEAD_FREE, /* f(ctx) */
+	LT_HOOK_RING_SEAL,
 	LT_HOOK_COUNT,
 };
 
-/* What travels as a probe's cookie: whose function it is, and what it does. */
-#define LT_COOKIE(library, hook)  ((__u64)(library) << 16 | (hook))
-#define LT_COOKIE_HOOK(cookie)	  ((__u32)((cookie)&0xffff))
-#define LT_COOKIE_LIBRARY(cookie) ((__u32)((cookie) >> 16))
+/* What travels as a probe's cookie: which site it is of those that have to prove themselves (0:
+ * none), whose function it is, and what it does. */
+#define LT_COOKIE(site, library, hook) ((__u64)(site) << 32 | (__u64)(library) << 16 | (hook))
+#define LT_COOKIE_HOOK(cookie)	       ((__u32)((cookie)&0xffff))
+#define LT_COOKIE_LIBRARY(cookie)      ((__u32)((cookie) >> 16 & 0xffff))
+#define LT_COOKIE_SITE(cookie)	       ((__u32)((cookie) >> 32))

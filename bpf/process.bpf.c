@@ -69,6 +69,15 @@ int lt_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* A child has its parent's connections. */
+static __always_inline void plain_inherit(__u32 parent, __u32 child)
+{
+	__u8 yes = 1;
+
+	if (bpf_map_lookup_elem(&plain_tasks, &parent))
+		bpf_map_update_elem(&plain_tasks, &child, &yes, BPF_ANY);
+}
+
 SEC("raw_tp/sched_process_fork")
 int lt_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -78,6 +87,7 @@ int lt_process_fork(struct bpf_raw_tracepoint_args *ctx)
 
 	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
 		return 0; /* a thread */
+	plain_inherit(BPF_CORE_READ(parent, tgid), BPF_CORE_READ(child, tgid));
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count(LT_KC_LOST_EVENTS, 1);
@@ -100,19 +110,22 @@ int lt_process_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *task = (struct task_struct *)ctx->args[0];
 	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = LT_DIR_WRITE};
 	struct lt_event_exit *e;
+	__u32 tgid;
 
 	bpf_map_delete_elem(&calls, &key);
 	key.dir = LT_DIR_READ;
 	bpf_map_delete_elem(&calls, &key);
 	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
 		return 0;
+	tgid = BPF_CORE_READ(task, tgid);
+	bpf_map_delete_elem(&plain_tasks, &tgid);
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count(LT_KC_LOST_EVENTS, 1);
 		return 0;
 	}
 	e->head.type = LT_EVENT_EXIT;
-	e->head.tgid = BPF_CORE_READ(task, tgid);
+	e->head.tgid = tgid;
 	e->head.ts_ns = bpf_ktime_get_boot_ns();
 	e->process_start_ns = BPF_CORE_READ(task, start_boottime);
 	bpf_ringbuf_submit(e, wakeup_flags());

@@ -61,6 +61,35 @@ static __always_inline __s64 gnutls_result(struct pt_regs *ctx, const struct cal
 	return result;
 }
 
+/* False: what the call says cannot be. */
+static __always_inline bool is_possible(const struct call *call, __u64 len)
+{
+	__u32 index = call->site;
+	struct lt_site *site;
+
+	if (!index || len <= call->asked)
+		return true;
+	site = bpf_map_lookup_elem(&sites, &index);
+	if (site)
+		__sync_fetch_and_add(&site->absurd, 1);
+	return false;
+}
+
+/* What a connection has shown of the site that it was seen at. */
+static __always_inline void note_site(__u32 index, struct conn *conn)
+{
+	struct lt_site *site;
+
+	if (!index || !(site = bpf_map_lookup_elem(&sites, &index)))
+		return;
+	if (conn->synced || (conn->verdict == LT_VERDICT_IGNORE && conn->tries < CONN_TRIES)) {
+		site->proven = 1;
+	} else if (conn->tries == CONN_TRIES) {
+		conn->tries++;
+		__sync_fetch_and_add(&site->given_up, 1);
+	}
+}
+
 static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 {
 	struct facts f = {};
@@ -80,7 +109,7 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 		if (result != 1 || bpf_probe_read_user(&len, sizeof(len), (const void *)call.done))
 			return;
 	}
-	if (len == 0 || !get_facts(call.ctx, &f))
+	if (len == 0 || !is_possible(&call, len) || !get_facts(call.ctx, &f))
 		return;
 	if (f.conn->shut && call.dir == LT_DIR_WRITE) {
 		conn_ends(call.ctx);
@@ -93,6 +122,7 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 		take_up(f.conn, &call);
 	position = __sync_fetch_and_add(&f.conn->position[call.dir & 1], len);
 	wanted = wanted_bytes(f.conn, &call, position, len);
+	note_site(call.site, f.conn);
 	if (wanted == 0)
 		return;
 	if (!f.conn->peer_sent && f.conn->fd >= 0)
@@ -197,19 +227,20 @@ static __always_inline __s32 bio_fd(__u64 bio)
 	return fd;
 }
 
-static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 library)
+static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u64 cookie)
 {
 	__u64 ssl = untag(PT_REGS_PARM1(ctx));
 	__u64 buf = untag(PT_REGS_PARM2(ctx));
-	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+	__u64 third = PT_REGS_PARM3(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
 	__u64 done = 0;
 	__u32 dir = LT_DIR_READ;
 
 	/* Else the compiler merges the two loads into one with a computed offset, which the
 	 * verifier refuses. */
+	barrier_var(third);
 	barrier_var(fourth);
 	barrier_var(fifth);
-	if (library == LT_LIBRARY_NSS && !nspr_takes_tls(ssl, hook, fourth))
+	if (LT_COOKIE_LIBRARY(cookie) == LT_LIBRARY_NSS && !nspr_takes_tls(ssl, hook, fourth))
 		return;
 	if (hook == LT_HOOK_COVER)
 		ssl = 0;
@@ -220,7 +251,7 @@ static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u32 li
 		done = untag(fourth);
 	else if (hook == LT_HOOK_WRITE_EX2)
 		done = untag(fifth);
-	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, library);
+	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, cookie, third);
 }
 
 /* The arguments of a function, each loaded once: else the compiler merges loads into one with a
@@ -282,7 +313,7 @@ static __always_inline int enter(struct pt_regs *ctx, __u64 cookie)
 
 	guard_enter();
 	if (hook <= LT_HOOK_WRITE_EX2)
-		enter_data(ctx, hook, LT_COOKIE_LIBRARY(cookie));
+		enter_data(ctx, hook, cookie);
 	else
 		enter_other(ctx, hook);
 	guard_leave();
@@ -301,7 +332,7 @@ int lt_ssl_enter(struct pt_regs *ctx)
 	SEC("uprobe")                                                                              \
 	int lt_ssl_enter_##name(struct pt_regs *ctx)                                               \
 	{                                                                                          \
-		return enter(ctx, LT_COOKIE(library, hook));                                       \
+		return enter(ctx, LT_COOKIE(0, library, hook));                                    \
 	}
 
 ENTER(read, LT_LIBRARY_OPENSSL, LT_HOOK_READ)
@@ -326,6 +357,7 @@ ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
 ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
 ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
 
+#include "bpf/aead.h"
 #include "bpf/go.h"
 
 /* The empty pair that the benchmark measures as its floor. */

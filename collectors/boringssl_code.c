@@ -82,23 +82,14 @@ static int read_site(struct sites *all, const struct lt_code_ref *ref)
 	return 0;
 }
 
-static int find_sites(const struct lt_elf_image *image, struct sites *ret)
+static int read_sites(struct sites *all, const struct lt_code_refs *refs)
 {
-	lt_defer(lt_freep)
-	struct lt_code_refs *refs = lt_calloc(1, sizeof(*refs));
-	int r;
+	int r = 0;
 
-	if (!refs)
-		return -ENOMEM;
-	r = lt_code_find(image, file_name, LT_COUNT(file_name), refs);
-	ret->image = image;
-	ret->count = 0;
 	for (size_t i = 0; i < refs->count && r == 0; i++)
-		r = read_site(ret, &refs->refs[i]);
-	if (r < 0)
-		return r;
-	qsort(ret->sites, ret->count, sizeof(ret->sites[0]), by_line);
-	return 0;
+		r = read_site(all, &refs->refs[i]);
+	qsort(all->sites, all->count, sizeof(all->sites[0]), by_line);
+	return r;
 }
 
 /* The first site of the next line behind that of @i; the count: there is none. */
@@ -270,7 +261,8 @@ static int plan_sites(const struct sites *all, struct lt_probe_plan *ret)
 	return 0;
 }
 
-static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+static int plan_refs(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+		     struct lt_probe_plan *ret)
 {
 	lt_defer(lt_freep)
 	struct sites *all = lt_calloc(1, sizeof(*all));
@@ -278,9 +270,17 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 
 	if (!all)
 		return -ENOMEM;
-	r = find_sites(image, all);
+	all->image = image;
+	r = read_sites(all, refs);
 	if (r == 0)
 		r = plan_sites(all, ret);
+	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
+}
+
+static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+{
+	int r = lt_code_plan(image, file_name, LT_COUNT(file_name), plan_refs, ret);
+
 	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 

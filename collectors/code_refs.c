@@ -425,40 +425,72 @@ static bool holds(const struct search *s, const struct lt_code_ref *ref)
 	       is_text(s->image, target, &s->texts[ref->text]);
 }
 
-static bool recall(struct search *s, const struct lt_code_memory *memory)
+static int begin_search(const struct lt_elf_image *image, const struct lt_code_text *texts,
+			size_t count, struct lt_code_refs *refs, struct search *ret)
 {
-	if (!memory || !memory->recall(memory->arg, s->texts[0].text, s->refs))
-		return false;
-	for (size_t i = 0; i < s->refs->count; i++) {
-		if (!holds(s, &s->refs->refs[i]))
-			return false;
-	}
-	return s->refs->count > 0;
-}
-
-int lt_code_find(const struct lt_elf_image *image, const struct lt_code_text *texts, size_t count,
-		 struct lt_code_refs *ret)
-{
-	const struct lt_code_memory *memory = lt_elf_memory(image);
-	struct search s = {
+	*ret = (struct search){
 		.image = image,
 		.texts = texts,
 		.texts_n = count < LT_CODE_TEXTS_MAX ? count : LT_CODE_TEXTS_MAX,
 		.machine = lt_elf_machine(image),
 		.fixed = lt_elf_type(image) == ET_EXEC,
 		.lowest = UINT64_MAX,
-		.refs = ret,
+		.refs = refs,
 	};
+	refs->count = 0;
+	return ret->machine == EM_X86_64 || ret->machine == EM_AARCH64 ? 0 : -EOPNOTSUPP;
+}
+
+int lt_code_find(const struct lt_elf_image *image, const struct lt_code_text *texts, size_t count,
+		 struct lt_code_refs *ret)
+{
+	struct search s;
+	int r = begin_search(image, texts, count, ret, &s);
+
+	return r < 0 ? r : search(&s);
+}
+
+/* The references that are remembered and still there. -ENOENT: not all are. */
+static int recall(const struct lt_elf_image *image, const struct lt_code_text *texts, size_t count,
+		  struct lt_code_refs *ret)
+{
+	const struct lt_code_memory *memory = lt_elf_memory(image);
+	struct search s;
+	int r = begin_search(image, texts, count, ret, &s);
+
+	if (r < 0)
+		return r;
+	if (!memory || !memory->recall(memory->arg, texts[0].text, ret) || ret->count == 0)
+		return -ENOENT;
+	for (size_t i = 0; i < ret->count; i++) {
+		if (!holds(&s, &ret->refs[i]))
+			return -ENOENT;
+	}
+	return 0;
+}
+
+int lt_code_plan(const struct lt_elf_image *image, const struct lt_code_text *texts, size_t count,
+		 int (*plan)(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+			     struct lt_probe_plan *ret),
+		 struct lt_probe_plan *ret)
+{
+	const struct lt_code_memory *memory = lt_elf_memory(image);
+	lt_defer(lt_freep)
+	struct lt_code_refs *refs = lt_calloc(1, sizeof(*refs));
 	int r;
 
-	if (s.machine != EM_X86_64 && s.machine != EM_AARCH64)
-		return -EOPNOTSUPP;
-	if (recall(&s, memory))
-		return 0;
-	ret->count = 0;
-	r = search(&s);
+	if (!refs)
+		return -ENOMEM;
+	r = recall(image, texts, count, refs);
+	if (r == 0)
+		r = plan(image, refs, ret);
+	if (r != -ENOENT)
+		return r;
+	r = lt_code_find(image, texts, count, refs);
+	if (r == 0)
+		r = plan(image, refs, ret);
 	if (r == 0 && memory)
-		memory->keep(memory->arg, texts[0].text, ret);
+		memory->keep(memory->arg, texts[0].text, refs);
 	return r;
 }
 
@@ -473,6 +505,13 @@ static bool x86_constant(const uint8_t *p, size_t n, uint8_t *argument, int64_t 
 		*argument = x86_argument(p[1] & 7); /* xor r32, r32 */
 		*ret = 0;
 		return *argument < LT_CODE_ARGUMENTS;
+	}
+	if (n >= 4 && p[0] == 0x6a && p[1] < 0x80) { /* push imm8; pop r64: built for size */
+		bool high = p[2] == 0x41;
+
+		*argument = x86_argument((p[2 + high] & 7) | (unsigned)high << 3);
+		*ret = p[1];
+		return (p[2 + high] & 0xf8) == 0x58 && *argument < LT_CODE_ARGUMENTS;
 	}
 	if (!x86_mov(p, n, 0, &ref, &value) || value > INT16_MAX)
 		return false;

@@ -41,9 +41,9 @@ struct lt_code_refs {
 };
 
 /*
- * What is known of a file from an earlier look, by the first of the texts that are looked for. It
- * is never believed: every reference is read again, so a wrong or forged one costs time, not
- * truth.
+ * What is known of a file from an earlier look, by the first of the texts that were looked for. It
+ * is never believed: every reference is read again, and where they lead to no plan the whole file
+ * is looked through. So what is wrong or forged costs time, not truth.
  */
 struct lt_code_memory {
 	/* False: nothing is known. */
@@ -59,6 +59,18 @@ struct lt_code_memory {
  */
 LT_MUST_CHECK int lt_code_find(const struct lt_elf_image *image, const struct lt_code_text *texts,
 			       size_t count, struct lt_code_refs *ret);
+
+struct lt_probe_plan;
+
+/*
+ * A collector's way from texts to its plan: finds the references, by the image's memory where it
+ * has one, and hands them to @plan, which says -ENOENT where they make none. What made one is kept.
+ */
+LT_MUST_CHECK int
+lt_code_plan(const struct lt_elf_image *image, const struct lt_code_text *texts, size_t count,
+	     int (*plan)(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+			 struct lt_probe_plan *ret),
+	     struct lt_probe_plan *ret);
 
 /* Whether @text stands anywhere among the image's constants. */
 bool lt_code_mentions(const struct lt_elf_image *image, const char *text);

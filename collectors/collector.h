@@ -54,6 +54,7 @@ extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;
 extern const struct lt_collector lt_go_tls_collector;
+extern const struct lt_collector lt_rustls_collector;
 extern const struct lt_collector lt_boringssl_code_collector;
 extern const struct lt_collector lt_openssl_code_collector;
 

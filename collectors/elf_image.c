@@ -16,7 +16,9 @@
 
 #include "userspace/base/alloc.h"
 
-enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
+enum {
+	SYMBOLS_MAX = 4 << 20, /* Chromium has about one million */
+};
 
 struct lt_elf_image {
 	Elf *elf;
@@ -262,6 +264,69 @@ int lt_elf_functions(const struct lt_elf_image *image, const char *prefix, const
 		found += r;
 	}
 	return found;
+}
+
+static int add_copy(struct lt_elf_copies *copies, uint64_t offset)
+{
+	for (unsigned i = 0; i < copies->count; i++) {
+		if (copies->offsets[i] == offset)
+			return 0;
+	}
+	if (copies->count == LT_ELF_COPIES_MAX)
+		return -E2BIG;
+	copies->offsets[copies->count++] = offset;
+	return 0;
+}
+
+static int search_ends(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *const *ends,
+		       size_t count, struct lt_elf_copies *ret)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t symbols = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+	int r = 0;
+
+	if (!data)
+		return -EBADMSG;
+	for (size_t i = 0; i < symbols && i < SYMBOLS_MAX && r == 0; i++) {
+		const char *name;
+		GElf_Sym symbol;
+		size_t n;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			return -EBADMSG;
+		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, header->sh_link, symbol.st_name);
+		n = name ? strlen(name) : 0;
+		for (size_t e = 0; e < count && r == 0; e++) {
+			size_t end_n = strlen(ends[e]);
+			uint64_t offset;
+
+			if (n < end_n || memcmp(name + n - end_n, ends[e], end_n) != 0)
+				continue;
+			offset = file_offset(elf, symbol.st_value);
+			r = offset ? add_copy(&ret[e], offset) : 0;
+		}
+	}
+	return r;
+}
+
+int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const *ends, size_t count,
+			    struct lt_elf_copies *ret)
+{
+	Elf_Scn *section = NULL;
+	int r = 0;
+
+	memset(ret, 0, count * sizeof(*ret));
+	while (r == 0 && (section = elf_nextscn(image->elf, section))) {
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB)
+			r = search_ends(image->elf, section, &header, ends, count, ret);
+	}
+	return r;
 }
 
 size_t lt_elf_build_id(const struct lt_elf_image *image, uint8_t ret[LT_BUILD_ID_MAX])

@@ -27,6 +27,18 @@ LT_DEFINE_FREEP(lt_elf_free, struct lt_elf_image)
 LT_MUST_CHECK int lt_elf_functions(const struct lt_elf_image *image, const char *prefix,
 				   const char *const *names, size_t count, uint64_t *ret_offsets);
 
+enum { LT_ELF_COPIES_MAX = 4 };
+
+struct lt_elf_copies {
+	unsigned count;
+	uint64_t offsets[LT_ELF_COPIES_MAX];
+};
+
+/* For each of @ends the functions whose names end so, by file offset: of every copy of a library
+ * that puts its release before its names. -E2BIG: too many copies; -EBADMSG. */
+LT_MUST_CHECK int lt_elf_functions_ending(const struct lt_elf_image *image, const char *const *ends,
+					  size_t count, struct lt_elf_copies *ret);
+
 /* What is loaded, and from where in the file. */
 struct lt_elf_segment {
 	uint64_t address, offset, size; /* size in the file */

@@ -10,6 +10,7 @@
 #include "collectors/code_refs.h"
 #include "collectors/elf_image.h"
 #include "collectors/go_tls.h"
+#include "collectors/rustls.h"
 
 static const struct {
 	const char *symbol, *name;
@@ -17,6 +18,7 @@ static const struct {
 	{"mbedtls_ssl_write", "Mbed TLS"},
 	{"wolfSSL_write", "wolfSSL"},
 	{"s2n_send", "s2n-tls"},
+	{"JNI_CreateJavaVM", "Java's own TLS (JSSE)"},
 	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };
 
@@ -25,13 +27,14 @@ static const struct {
 } by_text[] = {
 	{"ssl/ssl_lib.cc", "BoringSSL, without symbols"},
 	{"ssl/ssl_lib.c", "OpenSSL, without symbols"},
-	{"/rustls-0.", "rustls"},
 };
 
 const char *lt_collector_foreign(const struct lt_elf_image *image)
 {
 	const char *refused = lt_go_tls_refused(image);
 
+	if (!refused)
+		refused = lt_rustls_refused(image);
 	if (refused)
 		return refused;
 	for (size_t i = 0; i < LT_COUNT(by_symbol); i++) {

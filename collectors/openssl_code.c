@@ -35,7 +35,13 @@ static const struct lt_code_text names[] = {
 	[TEXT_SHUTDOWN] = {"SSL_shutdown"},
 };
 
-enum { FUNCTIONS_MAX = 4, PROLOGUE_BYTES = 128 };
+enum {
+	FUNCTIONS_MAX = 4,
+	PROLOGUE_BYTES = 128,
+	REPORT_LINE = 1, /* arguments of ERR_set_debug */
+	REPORT_NAME = 2,
+	LINE_MIN = 300, /* of ssl_lib.c: far above where its functions begin */
+};
 
 struct found {
 	const struct lt_elf_image *image;
@@ -43,12 +49,28 @@ struct found {
 	size_t counts[LT_COUNT(names)]; /* FUNCTIONS_MAX: as many or more */
 };
 
+/* Whether @ref is a report: ERR_set_debug(file, line, name). Others name the functions too, for
+ * dlsym(). */
+static int is_report(const struct lt_elf_image *image, const struct lt_code_ref *ref)
+{
+	int64_t constants[LT_CODE_ARGUMENTS];
+	int r;
+
+	if (ref->argument != REPORT_NAME)
+		return 0;
+	r = lt_code_constants(image, ref, constants);
+	return r < 0 ? r : constants[REPORT_LINE] >= LINE_MIN;
+}
+
 static int add_function(struct found *f, const struct lt_code_ref *ref)
 {
 	struct lt_code_function *functions = f->functions[ref->text], function;
 	size_t *count = &f->counts[ref->text];
-	int r = lt_code_function(f->image, ref->at, &function);
+	int r = is_report(f->image, ref);
 
+	if (r <= 0)
+		return r;
+	r = lt_code_function(f->image, ref->at, &function);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < *count; i++) {
@@ -58,20 +80,6 @@ static int add_function(struct found *f, const struct lt_code_ref *ref)
 	if (*count < FUNCTIONS_MAX)
 		functions[(*count)++] = function;
 	return 0;
-}
-
-static int find_functions(struct found *f)
-{
-	lt_defer(lt_freep)
-	struct lt_code_refs *refs = lt_calloc(1, sizeof(*refs));
-	int r;
-
-	if (!refs)
-		return -ENOMEM;
-	r = lt_code_find(f->image, names, LT_COUNT(names), refs);
-	for (size_t i = 0; i < refs->count && r == 0; i++)
-		r = add_function(f, &refs->refs[i]);
-	return r;
 }
 
 /* Whether the function at @code begins by putting argument @argument (3 or 4) away: what it was not
@@ -157,27 +165,39 @@ static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsi
 	return 0;
 }
 
-static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+static int plan_refs(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+		     struct lt_probe_plan *ret)
 {
 	struct found f = {.image = image};
-	int r = find_functions(&f);
+	int r = 0;
 
 	*ret = (struct lt_probe_plan){
 		.library = LT_LIBRARY_OPENSSL,
 		.found = LT_FOUND_CODE,
 		.collector = lt_openssl_code_collector.name,
 	};
+	for (size_t i = 0; i < refs->count && r == 0; i++)
+		r = add_function(&f, &refs->refs[i]);
 	if (r == 0)
 		r = add_direction(&f, ret, TEXT_READ_INTERNAL, TEXT_READ, LT_HOOK_READ,
 				  LT_HOOK_READ_EX, 0);
 	if (r == 0)
 		r = add_direction(&f, ret, TEXT_WRITE_INTERNAL, TEXT_WRITE, LT_HOOK_WRITE,
 				  LT_HOOK_WRITE_EX, LT_HOOK_WRITE_EX2);
+	if (r == 0 && ret->probes[0].offset == ret->probes[1].offset)
+		r = -ENOTUNIQ;
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
 	if (f.counts[TEXT_SHUTDOWN] == 1)
 		add_probe(&f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN, 0);
 	return 0;
+}
+
+static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
+{
+	int r = lt_code_plan(image, names, LT_COUNT(names), plan_refs, ret);
+
+	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 
 const struct lt_collector lt_openssl_code_collector = {

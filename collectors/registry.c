@@ -5,8 +5,9 @@
 #include "collectors/collector.h"
 
 static const struct lt_collector *const collectors[] = {
-	&lt_openssl_collector, &lt_gnutls_collector,	     &lt_nss_collector,
-	&lt_go_tls_collector,  &lt_boringssl_code_collector, &lt_openssl_code_collector,
+	&lt_openssl_collector,	    &lt_gnutls_collector, &lt_nss_collector,
+	&lt_go_tls_collector,	    &lt_rustls_collector, &lt_boringssl_code_collector,
+	&lt_openssl_code_collector,
 };
 
 static bool has_library(const struct lt_probe_plans *plans, enum lt_library library)

@@ -33,6 +33,15 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
+enum sock_flags {
+	SOCK_DONE = 1,
+};
+
+/* States of struct sock, fixed since they are shown to userspace. */
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_CLOSE = 7 };
+
+enum { IPPROTO_TCP = 6 };
+
 /* Only the enumerators that are looked up by name (the numbers differ between configurations). */
 enum cgroup_subsys_id {
 	cpu_cgrp_id = 1,
@@ -90,11 +99,28 @@ struct sock_common {
 	__be16 skc_dport;
 	unsigned short skc_family;
 	struct in6_addr skc_v6_daddr;
+	unsigned long skc_flags;
 	atomic64_t skc_cookie;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
+};
+
+struct tcp_sock {
+	__u64 tcp_mstamp; /* of the last packet sent or received, monotonic, in us */
+	__u64 bytes_sent, bytes_retrans, bytes_received;
+};
+
+/* What programs for packets see; their fields are the same in every kernel. */
+struct bpf_sock {
+	__be16 dst_port;
+};
+
+struct __sk_buff {
+	__u32 len;
+	struct bpf_sock *sk;
 };
 
 struct socket {

@@ -16,6 +16,16 @@ BOUNDS = {
     "probe_ratio_100b": (1.6, False),
     "probe_ratio_16k": (2.0, False),
     "probe_ratio_ignore": (1.15, False),
+    "plain_ratio_getpid_sockets": (1.2, False),
+    "plain_ratio_other_port_sockets": (1.2, False),
+    "plain_ratio_wanted_port_sockets": (1.6, False),
+    "plain_ratio_getpid_syscalls_idle": (1.2, False),
+    "plain_ratio_getpid_syscalls_followed": (3.0, False),
+    "plain_ratio_other_port_syscalls_followed": (1.3, False),
+    "flow_ratio_packet_other": (1.15, False),
+    "flow_ratio_packet_watched": (1.15, False),
+    "flow_ratio_connection_other": (1.15, False),
+    "flow_ratio_connection_watched": (1.6, False),
     "decode_sse_mb_per_s": (400, True),
     "decode_json_mb_per_s": (400, True),
     "decode_http2_ratio": (0.6, True),
@@ -84,6 +94,8 @@ def main():
     figures = run(BUILD / "release/tests/bench/bench_decode")
     if os.geteuid() == 0:
         figures |= run(BUILD / "release/tests/bench/bench_probe", library())
+        figures |= run(BUILD / "release/tests/bench/bench_plain")
+        figures |= run(BUILD / "release/tests/bench/bench_flow")
         figures |= agent_rss()
         figures |= streaming_load()
     else:

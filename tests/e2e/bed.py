@@ -30,6 +30,10 @@ HOSTS = ["unrelated.example.com", "gateway.example.net"]  # beside those of the 
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\
+capture:
+  flow_ports: [443, 8443]
+plaintext:
+  cgroups: ["/lt-e2e-plain.sl*e"]
 hosts:
   - host: llm.example.internal
     provider: openai_compatible
@@ -175,6 +179,7 @@ class Bed:
         self.upstream = None
         self.cleanups = []
         self.early = {}
+        self.flows = []
         self.lock = threading.Lock()
 
     def __enter__(self):
@@ -231,6 +236,11 @@ class Bed:
         log.touch()
         return Agent(self.folder / f"{name}.state", self.config, log, more=more)
 
+    def expect_flows(self, scenario, count, **fields):
+        """So many connections of a client that nobody can read must be so many records with these fields."""
+        with self.lock:
+            self.flows.append((scenario, count, fields))
+
     def served(self):
         return [json.loads(line) for line in self.served_log.read_text().splitlines()]
 
@@ -250,8 +260,8 @@ class Bed:
         return ["nsenter", "-t", str(self.upstream.pid), "-n", "-m", "--", *(str(word) for word in command)]
 
     def start(self, command, environment):
-        return subprocess.Popen(self.inside(*command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True)
+        return subprocess.Popen(self.inside(*command), env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
 
     def run(self, command, environment, timeout=90):
         return finish(self.start(command, environment), timeout)

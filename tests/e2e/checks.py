@@ -16,8 +16,9 @@ TOTALS = ("input_tokens", "output_tokens")
 
 
 def due(served):
-    """The served calls of which a record is due."""
-    return [row for row in served if row["exchange"] and row["host"] != NOBODY]
+    """The served calls of which a record is due: not of those that the agent can't read, or is not to look at."""
+    return [row for row in served if row["exchange"] and row["host"] != NOBODY and
+            not {"flow", "unseen"} & set(row["want"])]
 
 
 def pair(served, records):
@@ -132,6 +133,37 @@ def hops(found):
             ("inner role", inner["hop_role"], "terminal"), ("inner parent", inner["parent_record_id"], outer["record_id"]),
             ("outer cost", outer["cost"]["amount"], inner["cost"]["amount"]), ("usage", outer["usage"], inner["usage"])]
     return [f"{name} is {got!r}, expected {expected!r}" for name, got, expected in want if got != expected]
+
+
+def apart(records):
+    """(those of calls, those of connections that nobody could read)"""
+    flows = [record for record in records if record["coverage_class"] != "decoded"]
+    return [record for record in records if record["coverage_class"] == "decoded"], flows
+
+
+def flow_problems(expected, flows):
+    """({scenario: [problem]}, {scenario: number found}, the records that nobody expects)."""
+    problems, counts = collections.defaultdict(list), collections.Counter()
+    for scenario, count, fields in expected:
+        found = [record for record in flows if all(record.get(key) == value for key, value in fields.items())]
+        flows = [record for record in flows if all(record is not other for other in found)]
+        counts[scenario] += len(found)
+        if len(found) != count:
+            problems[scenario].append(f"{len(found)} flow records instead of {count} with {fields}")
+        for record in found:
+            problems[scenario] += [f"a flow record has {key} {record.get(key)!r}" for key, value in NO_CALL.items()
+                                   if record.get(key) != value]
+            if record["usage_source"] != "none" or record["cost"]["amount"] is not None:
+                problems[scenario].append("a flow record has usage or a cost")
+            if min(record["request_bytes"], record["response_bytes"]) < 500 or record["end"] <= record["start"]:
+                problems[scenario].append(f"a flow record has {record['request_bytes']} bytes out, "
+                                          f"{record['response_bytes']} in, {record['start']} to {record['end']}")
+    return problems, counts, flows
+
+
+# What no record of a flow may claim.
+NO_CALL = {"coverage_class": "known_host_encrypted", "counts_in_total": False, "api": None, "status_code": None,
+           "request_model": None, "response_model": None, "response_id": None, "lost_bytes": 0}
 
 
 def usage(record):
@@ -332,6 +364,10 @@ def settled_calls(agent, enough, seconds=15):
     return records
 
 
-def all_recorded(served):
-    """For settled_calls: every call has its record. Their number would not say so: others may use this host."""
-    return lambda records: all(found for _, found in pair(served, records)[0])
+def all_recorded(served, flows=()):
+    """For settled_calls: every call and flow has its record. Their number would not say so: others may use this host."""
+    def enough(records):
+        calls, encrypted = apart(records)
+        return all(found for _, found in pair(served, calls)[0]) and not any(flow_problems(flows, encrypted)[0].values())
+
+    return enough

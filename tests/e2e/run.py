@@ -11,6 +11,7 @@ and one line says so.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import pathlib
 import shutil
 import sys
@@ -26,10 +27,14 @@ from bed import BINARY, Bed, Missing, why_no_bpf  # noqa: E402
 from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
 import scenarios_code  # noqa: E402, F401 (adds its own)
+import scenarios_flow  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
+import scenarios_rust  # noqa: E402, F401 (adds its own)
+import scenarios_plain  # noqa: E402, F401 (adds its own)
 import scenarios_tls  # noqa: E402, F401 (adds its own)
 
 WORKERS = 4
+WITHOUT_CALLS = ("unrelated", "found-wrongly", "plain-other-port")  # that the upstream would know of
 
 
 class Results:
@@ -63,8 +68,9 @@ def drive(bed, exchanges, names):
         return dict(zip(names, workers.map(one, names)))
 
 
-def judge(names, outcomes, pairs, strangers, results):
+def judge(names, outcomes, pairs, strangers, flows, results):
     checks.mark_repeats(pairs)
+    flow_problems, flow_counts, flow_strangers = flows
     by_scenario = collections.defaultdict(list)
     for row, found in pairs:
         by_scenario[row["want"].get("scenario")].append((row, found))
@@ -75,7 +81,10 @@ def judge(names, outcomes, pairs, strangers, results):
             continue
         problems = [str(error)] if error else []
         mine = by_scenario[name]
-        if not mine and name != "unrelated" and not error:
+        if name.startswith("flow-"):
+            results.add(name, problems + flow_problems[name], note=f"{flow_counts[name]} flow records")
+            continue
+        if not mine and name not in WITHOUT_CALLS and not error:
             problems.append("the upstream served no call of it")
         for row, found in mine:
             if "hops" in row["want"]:
@@ -89,12 +98,17 @@ def judge(names, outcomes, pairs, strangers, results):
         results.add(name, problems, note=f"{len(mine)} calls, {sum(len(found) for _, found in mine)} records")
     results.add("nothing-else", [
         f"a record that belongs to no call: {record.get('host')} {record.get('api')} {record.get('status_code')} "
-        f"pid {record.get('pid')} {record.get('comm')} {record.get('response_id')}" for record in strangers],
-        note=f"{sum(len(found) for _, found in pairs) + len(strangers)} records, {len(pairs)} calls")
+        f"pid {record.get('pid')} {record.get('comm')} {record.get('response_id')} {record['coverage_class']}"
+        for record in strangers + flow_strangers],
+        note=f"{sum(len(found) for _, found in pairs) + len(strangers)} records, {len(pairs)} calls, "
+             f"{sum(flow_counts.values())} flows")
 
 
 def live(bed, exchanges, names, results):
-    bed.early = {name: BEFORE[name](bed) for name in names if name in BEFORE}
+    for name in names:
+        with contextlib.suppress(Missing):  # the scenario says itself what is missing
+            if name in BEFORE:
+                bed.early[name] = BEFORE[name](bed)
     started = time.monotonic()
     agent = bed.agent("agent")
     try:
@@ -102,10 +116,11 @@ def live(bed, exchanges, names, results):
         ready = time.monotonic() - started
         outcomes = drive(bed, exchanges, names)
         served = checks.with_expectations(bed.served(), exchanges | bed.corpus)
-        records = checks.settled_calls(agent, checks.all_recorded(served))
-        pairs, strangers = checks.pair(served, records)
-        judge(names, outcomes, pairs, strangers, results)
-        results.add("cost", *checks.costs(records, pairs))
+        records = checks.settled_calls(agent, checks.all_recorded(served, bed.flows))
+        calls, flows = checks.apart(records)
+        pairs, strangers = checks.pair(served, calls)
+        judge(names, outcomes, pairs, strangers, checks.flow_problems(bed.flows, flows), results)
+        results.add("cost", *checks.costs(calls, pairs))
         results.add("privacy", aftermath.privacy_problems(agent, records), note="state, log, records, memory")
         results.add("shutdown", aftermath.shutdown_problems(agent), note=f"ready after {ready:.2f} s")
     finally:

@@ -61,5 +61,6 @@ c_client short_call -ldl
 if [ -n "$(find /usr/lib -name libssl.a 2>/dev/null)" ]; then
 	SOURCE=short_call c_client static_call -DLINKED -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -lpthread
 fi
+c_client pretender -s # without symbols
 library_client gnutls_call gnutls
 library_client nss_call nss nspr

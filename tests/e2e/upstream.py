@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1 (with WebSockets), and
-over HTTP/2 on port 8443 where the h2 package is there.
+over HTTP/2 on port 8443 where the h2 package is there. The same over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
 
 usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus] [--both ADDRESS]...
 
@@ -46,6 +46,7 @@ from exchanges import load, load_corpus, numbered  # noqa: E402
 
 MAX_BODY = 64 << 20
 HTTP2_PORT = 8443
+PLAIN_PORTS = (8000, 11434, 7777)  # two that the agent looks at by default, and one that it does not
 OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
 SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 
@@ -356,6 +357,8 @@ async def main():
     upstream = Upstream(exchanges, args.log.open("a"), args.both or ())
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=tls(args, "http/1.1"), backlog=512)
     await start_http2(upstream, args)
+    for port in PLAIN_PORTS:
+        await asyncio.start_server(upstream.serve, "127.0.0.1", port, backlog=512)
     print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
     async with server:
         await server.serve_forever()

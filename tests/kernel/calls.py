@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls by clients on three TLS libraries, to a server in the same network namespace.
+"""Calls by clients on three TLS libraries and in the clear, to a server in the same network namespace.
 
 usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where gnutls_call and nss_call are
        calls.py --check < LEDGER.jsonl       whether every call is one record with its usage, under the right library
@@ -14,11 +14,13 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 BODY = (b'{"id":"chatcmpl-of-the-kernel-test","object":"chat.completion","model":"gpt-4o-mini","choices":[],'
         b'"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}}')
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 REQUEST = ("localhost", "/v1/chat/completions", "")
+OLLAMA_PORT, IN_THE_CLEAR = 11434, 3
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
            (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek")]
 
@@ -29,7 +31,9 @@ def serve(listener, context):
 
 
 def answer(connection, context):
-    with context.wrap_socket(connection, server_side=True) as tls, tls.makefile("rb") as requests:
+    if context:
+        connection = context.wrap_socket(connection, server_side=True)
+    with connection as tls, tls.makefile("rb") as requests:
         while requests.readline():
             size = 0
             while line := requests.readline().strip().lower():
@@ -50,17 +54,27 @@ def call(folder, clients):
         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", stderr=subprocess.DEVNULL)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    listener = socket.create_server(("127.0.0.1", 443), backlog=50)
-    threading.Thread(target=serve, args=(listener, context), daemon=True).start()
+    for port, how in ((443, context), (OLLAMA_PORT, None)):
+        listener = socket.create_server(("127.0.0.1", port), backlog=50)
+        threading.Thread(target=serve, args=(listener, how), daemon=True).start()
     environment = os.environ | {"SSL_CERT_FILE": str(cert), "HOME": str(folder), "LT_WANT": "kernel"}
     run("curl", "-sS", "-4", "--cacert", cert, "-o", "/dev/null", "-H", "content-type: application/json", "-d",
         '{"model":"gpt-4o-mini"}', "https://localhost/v1/chat/completions", env=environment)
+    # Where system calls are followed, that begins with the first connection.
+    first = socket.create_connection(("127.0.0.1", OLLAMA_PORT))
+    time.sleep(0.5)
+    body = folder / "body"
+    body.write_text('{"model":"gpt-4o-mini","user":"%s"}' % ("x" * 200_000))
+    for _ in range(IN_THE_CLEAR):
+        run("curl", "-sS", "-4", "-o", "/dev/null", "-H", "content-type: application/json", "--data-binary", f"@{body}",
+            f"http://localhost:{OLLAMA_PORT}/v1/chat/completions")
+    first.close()
     for _, _, program, mode in CLIENTS:
         run(clients / program, mode, *REQUEST, env=environment)
 
 
 def check(lines):
-    due = collections.Counter({"openssl": 1})
+    due = collections.Counter({"openssl": 1, "plaintext": IN_THE_CLEAR})
     for count, library, _, _ in CLIENTS:
         due[library] += count
     found = collections.Counter()

@@ -14,6 +14,8 @@
 	X(KERNEL_CALLS_LOST, "kernel_calls_lost",                                                  \
 	  "TLS calls not tracked because the call map was full")                                   \
 	X(KERNEL_SHORT_READS, "kernel_short_reads", "TLS buffers the kernel side could not read")  \
+	X(KERNEL_UNPAIRED, "kernel_unpaired",                                                      \
+	  "answers over rustls whose connection is not known (older than the agent)")              \
 	X(CONNECTIONS, "connections", "TLS connections seen")                                      \
 	X(CONNECTIONS_EVICTED, "connections_evicted",                                              \
 	  "connections closed because the table was full")                                         \
@@ -32,6 +34,10 @@
 	X(DECODE_BAD_JSON, "decode_bad_json", "bodies that are not the JSON they claim to be")     \
 	X(CALLS, "calls", "calls decoded into a record")                                           \
 	X(CALLS_UNPRICED, "calls_unpriced", "calls with usage but no price")                       \
+	X(FLOWS, "flows", "connections to AI hosts that nobody could read")                        \
+	X(FLOWS_UNNAMED, "flows_unnamed",                                                          \
+	  "connections whose ClientHello names no host, or was not seen whole")                    \
+	X(FLOWS_EVICTED, "flows_evicted", "flows ended early because the table was full")          \
 	X(PROCESSES, "processes", "processes seen")                                                \
 	X(PROCESSES_EVICTED, "processes_evicted",                                                  \
 	  "processes forgotten because the table was full")                                        \

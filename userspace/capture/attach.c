@@ -20,6 +20,7 @@ enum { LINKS_MAX = 4 };
 struct lt_attachment {
 	struct lt_capture *capture;
 	struct lt_attachment *next; /* in capture->ended */
+	uint32_t site;		    /* index in the kernel's array of sites, 0: none */
 	int multi[LINKS_MAX];	    /* one for each program that the plan needs, -1: none */
 	size_t count;
 	struct lt_uprobe_perf probes[]; /* perf events */
@@ -27,7 +28,11 @@ struct lt_attachment {
 
 LT_DEFINE_FREEP(lt_attachment_free, struct lt_attachment)
 
-enum { DETACH_THREADS = 8, END_EVENTS_MS = 300 };
+enum {
+	DETACH_THREADS = 8,
+	END_EVENTS_MS = 300,
+	GIVEN_UP_MAX = 64, /* connections without a protocol that is known, and none with one */
+};
 
 struct detach {
 	struct lt_attachment *attachment;
@@ -65,6 +70,48 @@ static void detach_perf(struct lt_attachment *a)
 		pthread_join(threads[--started], NULL);
 }
 
+/* A site of its own for an attachment; 0 when the kernel's programs can't tell sites apart, or all
+ * are taken: then it is trusted unseen. */
+static uint32_t take_site(struct lt_capture *c)
+{
+	static const struct lt_site fresh;
+	uint32_t site = 0;
+
+	if (c->way == LT_ATTACH_PLAIN)
+		return 0;
+	pthread_mutex_lock(&c->lock);
+	for (uint32_t i = 1; i < LT_SITES_MAX && site == 0; i++) {
+		if (c->sites_taken[i])
+			continue;
+		if (bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.sites), &i, &fresh,
+					BPF_ANY) == 0) {
+			c->sites_taken[i] = true;
+			site = i;
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	return site;
+}
+
+static void give_site_back(struct lt_capture *c, uint32_t site)
+{
+	pthread_mutex_lock(&c->lock);
+	c->sites_taken[site] = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+enum lt_site_state lt_attachment_state(const struct lt_attachment *a)
+{
+	const struct lt_capture *c = a->capture;
+	struct lt_site site;
+
+	if (a->site == 0 ||
+	    bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.sites), &a->site, &site) < 0 ||
+	    site.proven)
+		return LT_SITE_TRUSTED;
+	return site.absurd > 0 || site.given_up >= GIVEN_UP_MAX ? LT_SITE_WRONG : LT_SITE_UNPROVEN;
+}
+
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 {
 	struct lt_capture *c;
@@ -75,6 +122,7 @@ struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 	for (size_t i = 0; i < LINKS_MAX; i++)
 		lt_closep(&a->multi[i]);
 	detach_perf(a);
+	give_site_back(c, a->site);
 	if (a->count == 0 || !atomic_load(&c->ending)) {
 		lt_free(a);
 		return NULL;
@@ -165,6 +213,30 @@ static struct bpf_program *go_program(const struct lt_capture *c, enum lt_hook h
 	return c->old ? s->progs.lt_go_leave_old : s->progs.lt_go_leave;
 }
 
+static bool is_of_aead(enum lt_hook hook)
+{
+	return (hook >= LT_HOOK_AEAD_OPEN && hook <= LT_HOOK_RING_INIT) ||
+	       (hook >= LT_HOOK_AEAD_SEAL && hook <= LT_HOOK_RING_SEAL);
+}
+
+static struct bpf_program *aead_program(const struct lt_capture *c, enum lt_hook hook)
+{
+	const struct lt_capture_bpf *s = c->skeleton;
+	struct bpf_program *const plain[LT_HOOK_COUNT] = {
+		[LT_HOOK_AEAD_OPEN] = s->progs.lt_aead_plain_open,
+		[LT_HOOK_AEAD_OPEN_GATHER] = s->progs.lt_aead_plain_open_gather,
+		[LT_HOOK_AEAD_SEAL] = s->progs.lt_aead_plain_seal,
+		[LT_HOOK_AEAD_SEAL_SCATTER] = s->progs.lt_aead_plain_seal_scatter,
+		[LT_HOOK_AEAD_INIT] = s->progs.lt_aead_plain_init,
+		[LT_HOOK_AEAD_FREE] = s->progs.lt_aead_plain_free,
+		[LT_HOOK_RING_OPEN] = s->progs.lt_aead_plain_ring_open,
+		[LT_HOOK_RING_SEAL] = s->progs.lt_aead_plain_ring_seal,
+		[LT_HOOK_RING_INIT] = s->progs.lt_aead_plain_ring_init,
+	};
+
+	return c->way == LT_ATTACH_PLAIN ? plain[hook] : s->progs.lt_aead_enter;
+}
+
 /* Without cookies: the program that knows both the function and whose it is. */
 static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_library library,
 					 enum lt_hook hook)
@@ -205,6 +277,8 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_lib
 		return c->skeleton->progs.lt_floor_enter;
 	if (is_of_go(hook))
 		return go_program(c, hook);
+	if (is_of_aead(hook))
+		return aead_program(c, hook);
 	return c->way == LT_ATTACH_PLAIN ? plain_program(c, library, hook)
 					 : c->skeleton->progs.lt_ssl_enter;
 }
@@ -216,14 +290,18 @@ static struct bpf_program *return_program(const struct lt_capture *c, enum lt_ho
 		return NULL;
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_leave;
+	if (is_of_aead(hook))
+		return c->skeleton->progs.lt_aead_leave;
 	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
 }
 
 /* One link: all of the plan's functions whose program is @program. */
-static int link_program(struct lt_capture *c, const char *path, const struct lt_probe_plan *plan,
-			const struct bpf_program *program, bool returning, int *ret_link)
+static int link_program(const struct lt_attachment *a, const char *path,
+			const struct lt_probe_plan *plan, const struct bpf_program *program,
+			bool returning, int *ret_link)
 {
 	uint64_t offsets[LT_PROBES_MAX], cookies[LT_PROBES_MAX];
+	const struct lt_capture *c = a->capture;
 	size_t count = 0;
 
 	for (unsigned i = 0; i < plan->count; i++) {
@@ -235,7 +313,7 @@ static int link_program(struct lt_capture *c, const char *path, const struct lt_
 		if (its != program)
 			continue;
 		offsets[count] = probe->offset;
-		cookies[count++] = LT_COOKIE(plan->library, probe->hook);
+		cookies[count++] = LT_COOKIE(a->site, plan->library, probe->hook);
 	}
 	*ret_link = lt_uprobe_multi_link(bpf_program__fd(program), path, offsets, cookies, count,
 					 returning);
@@ -264,7 +342,7 @@ static int link_all(struct lt_capture *c, const char *path, const struct lt_prob
 		if (*links == LINKS_MAX)
 			return -E2BIG;
 		done[count++] = program;
-		r = link_program(c, path, plan, program, returning, &a->multi[(*links)++]);
+		r = link_program(a, path, plan, program, returning, &a->multi[(*links)++]);
 	}
 	return r;
 }
@@ -284,7 +362,7 @@ static int attach_one(struct lt_attachment *a, struct bpf_program *program, cons
 		      enum lt_library library, const struct lt_probe *probe, bool returning)
 {
 	const struct lt_capture *c = a->capture;
-	uint64_t cookie = c->way == LT_ATTACH_PLAIN ? 0 : LT_COOKIE(library, probe->hook);
+	uint64_t cookie = c->way == LT_ATTACH_PLAIN ? 0 : LT_COOKIE(a->site, library, probe->hook);
 	int r;
 
 	r = lt_uprobe_perf_open(bpf_program__fd(program), path, probe->offset, cookie, returning,
@@ -323,6 +401,7 @@ int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *
 	if (!a)
 		return -ENOMEM;
 	a->capture = c;
+	a->site = plan->found == LT_FOUND_CODE ? take_site(c) : 0;
 	memset(a->multi, 0xff, sizeof(a->multi));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	lt_hurry_begin(&c->hurry);

@@ -49,6 +49,8 @@ static const size_t sizes[] = {
 	[LT_EVENT_FORK] = sizeof(struct lt_event_fork),
 	[LT_EVENT_EXIT] = sizeof(struct lt_event_exit),
 	[LT_EVENT_ENVIRON] = sizeof(struct lt_event_environ),
+	[LT_EVENT_HELLO] = sizeof(struct lt_event_hello),
+	[LT_EVENT_FLOW] = sizeof(struct lt_event_flow),
 };
 
 static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_event_data *e)
@@ -64,6 +66,15 @@ static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_eve
 	};
 
 	sink->data(sink->arg, &chunk);
+}
+
+static void hand_on_hello(const struct lt_capture_sink *sink, const struct lt_event_hello *e,
+			  size_t size)
+{
+	if (e->len > size - sizeof(*e))
+		lt_counter_add(LT_C_EVENTS_BAD, 1);
+	else if (sink->hello)
+		sink->hello(sink->arg, e);
 }
 
 static int on_event(void *arg, void *data, size_t size)
@@ -106,6 +117,13 @@ static int on_event(void *arg, void *data, size_t size)
 		break;
 	case LT_EVENT_ENVIRON:
 		sink->environ(sink->arg, data);
+		break;
+	case LT_EVENT_HELLO:
+		hand_on_hello(sink, data, size);
+		break;
+	case LT_EVENT_FLOW:
+		if (sink->flow)
+			sink->flow(sink->arg, data);
 		break;
 	}
 	return 0;
@@ -152,9 +170,10 @@ static bool begins(const char *name, const char *with)
 /* Whether this way of attaching on this kernel has a use for the uprobe program @name. */
 static bool is_needed(const struct lt_capture *c, const char *name)
 {
-	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_");
+	bool plain = begins(name, "lt_ssl_enter_") || begins(name, "lt_go_plain_") ||
+		     begins(name, "lt_aead_plain_");
 	bool cookie = strcmp(name, "lt_ssl_enter") == 0 || strcmp(name, "lt_go_enter") == 0 ||
-		      begins(name, "lt_go_leave");
+		      strcmp(name, "lt_aead_enter") == 0 || begins(name, "lt_go_leave");
 	bool returning = begins(name, "lt_ssl_leave") || begins(name, "lt_go_leave");
 	size_t n = strlen(name);
 
@@ -180,22 +199,37 @@ static void choose_programs(struct lt_capture *c)
 	}
 }
 
-static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring_bytes,
-		struct lt_problem *problem)
+static int load_object(struct lt_capture *c, const struct lt_features *f,
+		       const struct lt_capture_opts *opts)
 {
+	uint32_t ring_bytes = opts->ring_bytes ? opts->ring_bytes : 8 << 20;
 	int r;
 
 	c->skeleton = lt_capture_bpf__open();
 	if (!c->skeleton)
-		return lt_problem_set(problem, -ENOMEM, NULL, 0, "cannot open the BPF object");
+		return -ENOMEM;
 	choose_programs(c);
+	lt_plain_choose(c, opts, f->socket_events);
+	lt_flows_choose(c, opts);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
 	c->skeleton->rodata->lt_wants_environ = c->wants_environ;
 	c->skeleton->rodata->lt_wakeup_bytes = ring_bytes / 8;
 	r = bpf_map__set_max_entries(c->skeleton->maps.events, ring_bytes);
-	if (r == 0)
-		r = lt_capture_bpf__load(c->skeleton);
+	return r == 0 ? lt_capture_bpf__load(c->skeleton) : r;
+}
+
+static int load(struct lt_capture *c, const struct lt_features *f,
+		const struct lt_capture_opts *opts, struct lt_problem *problem)
+{
+	int r = load_object(c, f, opts);
+
+	/* Flow records are not worth that nothing is captured. */
+	if (r < 0 && c->flows) {
+		c->flow_error = r;
+		lt_capture_bpf__destroy(c->skeleton);
+		r = load_object(c, f, opts);
+	}
 	if (r < 0)
 		return lt_problem_set(
 			problem, r, NULL, 0,
@@ -206,7 +240,8 @@ static int load(struct lt_capture *c, const struct lt_features *f, uint32_t ring
 	r = lt_capture_bpf__attach(c->skeleton);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
-				      "cannot attach to the process tracepoints: %s", strerror(-r));
+				      "cannot attach to the kernel's tracepoints: %s",
+				      strerror(-r));
 	c->ring = ring_buffer__new(bpf_map__fd(c->skeleton->maps.events), on_event, c, NULL);
 	if (!c->ring)
 		return lt_problem_set(problem, -errno, NULL, 0, "cannot map the ring buffer: %s",
@@ -246,7 +281,9 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	/* The way of the oldest kernels is taken whole, so that a test on a new one covers it. */
 	c->old = !features.bpf_loop || c->way == LT_ATTACH_PLAIN;
 	c->linked = features.attach_cookie;
-	r = load(c, &features, opts->ring_bytes ? opts->ring_bytes : 8 << 20, problem);
+	if (opts->flow_port_count > 0 && !features.cgroup_skb)
+		c->flow_error = -EOPNOTSUPP;
+	r = load(c, &features, opts, problem);
 	if (r < 0)
 		return r;
 	*ret = lt_take(c);
@@ -257,7 +294,9 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 {
 	if (!c)
 		return NULL;
+	lt_flows_detach(c);
 	ring_buffer__free(c->ring);
+	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
 	if (atomic_load(&c->ending))
@@ -284,6 +323,7 @@ int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, in
 		return polled;
 	/* Events are submitted without a wake-up, so what is there must be asked for. */
 	consumed = ring_buffer__consume(c->ring);
+	lt_plain_tick(c);
 	if (consumed < 0)
 		return consumed;
 	return (polled > 0 ? polled : 0) + consumed;
@@ -304,6 +344,7 @@ void lt_capture_read_counters(struct lt_capture *c)
 		[LT_KC_LOST_BYTES] = LT_C_KERNEL_LOST_BYTES,
 		[LT_KC_CALLS_LOST] = LT_C_KERNEL_CALLS_LOST,
 		[LT_KC_SHORT_READS] = LT_C_KERNEL_SHORT_READS,
+		[LT_KC_UNPAIRED] = LT_C_KERNEL_UNPAIRED,
 	};
 	int cpus = libbpf_num_possible_cpus();
 	lt_defer(lt_freep)

@@ -26,7 +26,15 @@ struct lt_capture_opts {
 	enum lt_attach_way way;
 	bool no_hurry;	    /* leave the grace periods of the kernel as they are, see hurry.h */
 	bool wants_environ; /* environment of the processes that make connections */
+	const uint64_t *plain_ports; /* a bit for each remote port that is read in the clear, as
+				      * many words as LT_PORT_WORDS; borrowed; NULL: none */
+	bool plain_cgroups;	     /* lt_capture_plain_cgroup will be called */
 	bool floor; /* attach empty programs instead: the floor that benchmarks compare with */
+	/* TCP ports whose connections are told of (hello, flow); LT_FLOW_PORTS_MAX at most, 0:
+	 * none.
+	 */
+	uint16_t flow_ports[LT_FLOW_PORTS_MAX];
+	size_t flow_port_count;
 };
 
 struct lt_capture;
@@ -56,6 +64,26 @@ LT_MUST_CHECK int lt_capture_attach(struct lt_capture *c, int fd, const struct l
 				    struct lt_attachment **ret);
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a);
 
+/* What was found by its code is trusted when the traffic there is what it should be. */
+enum lt_site_state {
+	LT_SITE_TRUSTED,  /* a known protocol was seen; or nothing had to be proven */
+	LT_SITE_UNPROVEN, /* nothing was seen that tells */
+	LT_SITE_WRONG,	  /* what is hooked can't be what it was taken for */
+};
+
+/* Any thread, while @a is attached. */
+enum lt_site_state lt_attachment_state(const struct lt_attachment *a);
+/*
+ * Begins to tell of connections to the flow ports that are opened from now on; 0 when there are no
+ * such ports. On failure capture of TLS goes on without, and @problem says what is missing.
+ */
+LT_MUST_CHECK int lt_capture_watch_flows(struct lt_capture *c, struct lt_problem *problem);
+/*
+ * Asks for one more flow event of a connection that lives, which comes through the ring before this
+ * returns. -EOPNOTSUPP, -EINVAL and the like: this kernel cannot (before 5.10).
+ */
+LT_MUST_CHECK int lt_capture_look_at_flow(struct lt_capture *c, uint64_t sock, uint64_t cookie);
+
 /* Thread: drain. Waits up to @timeout_ms for data that is worth it, then hands on all that is
  * there. Events, or -errno. */
 LT_MUST_CHECK int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink,
@@ -63,6 +91,20 @@ LT_MUST_CHECK int lt_capture_poll(struct lt_capture *c, const struct lt_capture_
 /* Thread: drain. A plain store into the kernel's verdict table. */
 void lt_capture_set_verdict(struct lt_capture *c, const struct lt_conn *conn,
 			    enum lt_verdict verdict);
+/* How connections in the clear are read. */
+enum lt_plain_way {
+	LT_PLAIN_OFF,
+	LT_PLAIN_SOCKETS,  /* by the sockets' own tracepoints (6.3): all there are */
+	LT_PLAIN_SYSCALLS, /* by system calls, of processes that connected, or were named */
+};
+enum lt_plain_way lt_capture_plain_way(const struct lt_capture *c);
+/* All connections of the processes in this cgroup (v2 id), and below it, are looked at. Any thread.
+ */
+LT_MUST_CHECK int lt_capture_plain_cgroup(struct lt_capture *c, uint64_t id);
+/* LT_PLAIN_SYSCALLS: this process has a connection from before. Nothing in the other ways. Any
+ * thread. */
+LT_MUST_CHECK int lt_capture_plain_process(struct lt_capture *c, uint32_t tgid);
+
 /* Takes over what the kernel counted since the last time. Any one thread. */
 void lt_capture_read_counters(struct lt_capture *c);
 enum lt_attach_way lt_capture_way(const struct lt_capture *c);

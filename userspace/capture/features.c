@@ -19,7 +19,7 @@
 #include "userspace/capture/uprobe_multi.h"
 
 /* Loads "return 0", or "call @helper" before it. A file descriptor or negative errno. */
-static int load_tiny(int helper, unsigned attach_type)
+static int load_tiny(enum bpf_prog_type type, int helper, unsigned attach_type)
 {
 	struct bpf_insn plain[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
@@ -33,7 +33,7 @@ static int load_tiny(int helper, unsigned attach_type)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
 	int fd;
 
-	fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "lt_probe", "GPL", helper ? calling : plain,
+	fd = bpf_prog_load(type, "lt_probe", "GPL", helper ? calling : plain,
 			   helper ? LT_COUNT(calling) : LT_COUNT(plain), &opts);
 	return fd < 0 ? -errno : fd;
 }
@@ -41,7 +41,7 @@ static int load_tiny(int helper, unsigned attach_type)
 static bool loads(int helper)
 {
 	lt_defer(lt_closep)
-	int fd = load_tiny(helper, 0);
+	int fd = load_tiny(BPF_PROG_TYPE_KPROBE, helper, 0);
 
 	/* A kernel that knows the helper may still refuse its arguments, but not as unknown
 	 * (-EINVAL). */
@@ -52,7 +52,7 @@ static bool loads(int helper)
 static bool multi_works(void)
 {
 	lt_defer(lt_closep)
-	int prog = load_tiny(0, LT_BPF_TRACE_UPROBE_MULTI);
+	int prog = load_tiny(BPF_PROG_TYPE_KPROBE, 0, LT_BPF_TRACE_UPROBE_MULTI);
 	lt_defer(lt_closep)
 	int link = -1;
 	uint64_t offset = 0, cookie = 1; /* the ELF header: never executed */
@@ -63,16 +63,25 @@ static bool multi_works(void)
 	return link >= 0;
 }
 
-static bool has_preempt_guard(void)
+static bool has_cgroup_skb(void)
+{
+	lt_defer(lt_closep)
+	int prog = load_tiny(BPF_PROG_TYPE_CGROUP_SKB, 0, BPF_CGROUP_INET_EGRESS);
+
+	return prog >= 0;
+}
+
+static void look_into_btf(struct lt_features *ret)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool found;
 
 	if (!btf)
-		return false;
-	found = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+		return;
+	ret->preempt_guard = btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0;
+	ret->socket_events =
+		btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) > 0 &&
+		btf__find_by_name_kind(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
-	return found;
 }
 
 static bool map_files_open(void)
@@ -119,7 +128,7 @@ void lt_features_probe(struct lt_features *ret)
 	if (uname(&name) == 0)
 		snprintf(ret->release, sizeof(ret->release), "%s", name.release);
 	ret->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
-	fd = load_tiny(0, 0);
+	fd = load_tiny(BPF_PROG_TYPE_KPROBE, 0, 0);
 	ret->bpf = fd >= 0;
 	ret->bpf_error = fd < 0 ? fd : 0;
 	if (fd >= 0)
@@ -128,8 +137,9 @@ void lt_features_probe(struct lt_features *ret)
 		ret->attach_cookie = loads(BPF_FUNC_get_attach_cookie);
 		ret->bpf_loop = loads(BPF_FUNC_loop);
 		ret->uprobe_multi = ret->attach_cookie && multi_works();
+		ret->cgroup_skb = has_cgroup_skb();
 	}
-	ret->preempt_guard = has_preempt_guard();
+	look_into_btf(ret);
 	ret->mmap_events = mmap_events_work();
 	ret->map_files = map_files_open();
 }

@@ -17,14 +17,29 @@ struct lt_capture {
 	enum lt_attach_way way;
 	bool floor;
 	bool wants_environ;
-	bool old;	    /* without bpf_loop */
-	bool linked;	    /* perf events have links (with the cookies, 5.15) */
+	enum lt_plain_way plain;
+	struct bpf_link *syscalls; /* LT_PLAIN_SYSCALLS: while they are followed */
+	bool old;		   /* without bpf_loop */
+	bool linked;		   /* perf events have links (with the cookies, 5.15) */
+	bool flows;		   /* the programs for connections are loaded */
+	int flow_error;		   /* why they are not, 0: they need not be */
+	struct bpf_link *flow_state, *flow_hello;
 	atomic_bool ending; /* ending events can wait, see lt_capture_ending */
 	struct lt_hurry hurry;
 	pthread_mutex_t lock;
+	bool sites_taken[LT_SITES_MAX];	    /* under the lock */
 	struct lt_attachment *ended;	    /* under the lock: programs off, events still there */
 	const struct lt_capture_sink *sink; /* of the poll in progress */
 };
 
+/* Sets up the programs for connections in the clear, before they are loaded. */
+void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts, bool socket_events);
+/* Begins or ends to follow system calls, as there is somebody to follow. Thread: drain. */
+void lt_plain_tick(struct lt_capture *c);
+void lt_plain_end(struct lt_capture *c);
 /* Ends the events of what was freed while ending. The programs and the ring are gone by then. */
 void lt_attach_end_events(struct lt_capture *c);
+
+/* Before the load: whether the programs for connections are part of it, and for which ports. */
+void lt_flows_choose(struct lt_capture *c, const struct lt_capture_opts *opts);
+void lt_flows_detach(struct lt_capture *c);

@@ -19,7 +19,9 @@
 #include "userspace/capture/capture.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
+#include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
+#include "userspace/cmd/unread.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
 
@@ -37,9 +39,11 @@ struct agent {
 	struct lt_config *config;
 	struct lt_pipeline *pipeline;
 	struct lt_capture *capture;
+	struct lt_probe_cache *cache; /* NULL: there is none */
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
+	struct lt_unread *unread;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
 	bool debug, no_estimate, no_hurry;
@@ -113,6 +117,8 @@ static void on_record(void *arg, struct lt_record *record)
 {
 	struct agent *a = arg;
 
+	if (record->coverage != LT_COVERAGE_DECODED)
+		lt_unread_record(a->unread, record);
 	lt_ignore(lt_writer_put(a->writer, record)); /* counted there when the queue is full */
 }
 
@@ -133,6 +139,20 @@ static void on_file(void *arg, const struct lt_scout_file *file)
 	else if (a->debug)
 		lt_log_debug("attached %u probes to %s (%s, pid %u)", file->probes, file->path,
 			     file->collector, file->pid);
+}
+
+static void on_proof(void *arg, const struct lt_scout_proof *proof)
+{
+	(void)arg;
+	if (proof->wrong)
+		lt_log_warn("%s: what was taken for TLS functions (%s) is something else: "
+			    "detached, its calls are not seen. Please report the file with the "
+			    "output of: ledgertap probe-info %s",
+			    proof->path, proof->collector, proof->path);
+	else
+		lt_log_info("%s: the TLS functions found in its code (%s) are proven by their "
+			    "traffic",
+			    proof->path, proof->collector);
 }
 
 static void on_writer(void *arg, int error, const char *text)
@@ -174,14 +194,39 @@ static int open_capture(struct agent *a)
 		.way = a->way,
 		.no_hurry = a->no_hurry,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
+		.flow_port_count = a->config->flow_port_count,
 	};
 	struct lt_problem problem = {0};
 	int r;
 
+	memcpy(opts.flow_ports, a->config->flow_ports, sizeof(opts.flow_ports));
 	r = lt_capture_open(&opts, &a->capture, &problem);
 	if (r < 0)
 		lt_log_error("%s", problem.text);
 	return r;
+}
+
+static int on_look_at_flow(void *arg, uint64_t sock, uint64_t cookie)
+{
+	struct agent *a = arg;
+
+	return lt_capture_look_at_flow(a->capture, sock, cookie);
+}
+
+static void on_suspect(void *arg, const struct lt_process *process)
+{
+	lt_unread_suspect(((struct agent *)arg)->unread, process);
+}
+
+/* Without them the rest works, and says less. */
+static void watch_flows(struct agent *a)
+{
+	struct lt_problem problem = {0};
+
+	if (lt_capture_watch_flows(a->capture, &problem) < 0)
+		lt_log_warn("%s", problem.text);
 }
 
 static int open_pipeline(struct agent *a)
@@ -189,6 +234,8 @@ static int open_pipeline(struct agent *a)
 	struct lt_pipeline_opts opts = {
 		.config = a->config,
 		.verdicts = {.arg = a, .set = on_verdict},
+		.look_at_flow = on_look_at_flow,
+		.suspect = on_suspect,
 		.record = on_record,
 		.arg = a,
 	};
@@ -213,15 +260,36 @@ static void say_closed(unsigned count)
 			    count, count == 1 ? "" : "es");
 }
 
+/* Without it large programs are looked through anew after each start. */
+static void open_cache(struct agent *a)
+{
+	struct lt_problem problem = {0};
+	char path[512], text[1024];
+
+	if (snprintf(path, sizeof(path), "%s/probes", a->state_dir) < (int)sizeof(path) &&
+	    lt_probe_cache_open(path, &a->cache, &problem) < 0)
+		lt_log_warn("%s; what is found in programs without symbols is not kept",
+			    lt_problem_format(&problem, text, sizeof(text)));
+}
+
 static int start(struct agent *a)
 {
-	struct lt_scout_opts scout = {.sweep_ns = a->config->sweep_ns,
-				      .keep_ns = a->config->keep_ns,
-				      .found = on_file,
-				      .arg = a};
+	struct lt_scout_opts scout = {
+		.sweep_ns = a->config->sweep_ns,
+		.keep_ns = a->config->keep_ns,
+		.proved = on_proof,
+		.plain = {.ports = a->config->plain_ports,
+			  .cgroups = a->config->plain_cgroups,
+			  .cgroup_count = a->config->plain_cgroup_count},
+		.found = on_file,
+		.arg = a,
+		.stack = lt_unread_answer,
+	};
 	int processes, r;
 
-	r = open_ledger(a);
+	r = lt_unread_new(&a->unread);
+	if (r == 0)
+		r = open_ledger(a);
 	if (r == 0)
 		r = open_pipeline(a);
 	if (r == 0)
@@ -233,11 +301,17 @@ static int start(struct agent *a)
 	processes = lt_pipeline_scan_processes(a->pipeline);
 	if (processes < 0)
 		lt_log_warn("cannot read /proc: %s", strerror(-processes));
+	open_cache(a);
+	scout.cache = a->cache;
+	scout.stack_arg = a->unread;
 	r = lt_scout_start(a->capture, &scout, &a->scout);
 	if (r < 0) {
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;
 	}
+	lt_unread_ask(a->unread, a->scout);
+	/* Last: what was opened before the stacks were attached would look as if nobody read it. */
+	watch_flows(a);
 	say_closed(lt_scout_closed(a->scout));
 	lt_log_info("ready: %d processes, %llu files attached (%s), prices %s, ledger in %s",
 		    processes < 0 ? 0 : processes,
@@ -303,6 +377,7 @@ static int drain(struct agent *a)
 			log_counters();
 	}
 	/* What the kernel has already handed over still becomes records. */
+	lt_pipeline_look_at_flows(a->pipeline);
 	return lt_capture_poll(a->capture, &sink, 0) < 0 ? -EIO : 0;
 }
 
@@ -312,7 +387,11 @@ static void stop(struct agent *a)
 	if (a->capture)
 		lt_capture_ending(a->capture);
 	a->scout = lt_scout_stop(a->scout);
+	a->cache = lt_probe_cache_free(a->cache);
+	if (a->unread)
+		lt_unread_ask(a->unread, NULL);
 	a->pipeline = lt_pipeline_free(a->pipeline);
+	a->unread = lt_unread_free(a->unread);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);

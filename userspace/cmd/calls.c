@@ -28,7 +28,9 @@ enum {
 static const char help[] =
 	"Usage: ledgertap calls [OPTIONS]\n"
 	"\n"
-	"Lists the calls in the ledger, oldest first; also while the agent runs.\n"
+	"Lists the calls in the ledger, oldest first, and the connections to AI hosts that could "
+	"not be\n"
+	"read; also while the agent runs.\n"
 	"\n"
 	"  --format F         table (default), json, jsonl, csv\n"
 	"  --follow           goes on with new calls as they come, until Ctrl-C; waits for a "
@@ -87,6 +89,17 @@ static void note(char notes[NOTES_SIZE], const char *format, ...)
 	va_end(arguments);
 }
 
+/* A connection that nobody could read: what is known is how much went over it. */
+static enum lt_style note_flow(const struct lt_record *r, char notes[NOTES_SIZE])
+{
+	char sent[LT_HUMAN_TEXT], received[LT_HUMAN_TEXT];
+
+	note(notes, "TLS not read: %s bytes out, %s in",
+	     lt_human_number(r->call.request_body_bytes, sent),
+	     lt_human_number(r->call.response_body_bytes, received));
+	return LT_STYLE_WARN;
+}
+
 /* What is not as it should be, in words. */
 static enum lt_style make_notes(const struct lt_record *r, char notes[NOTES_SIZE])
 {
@@ -94,6 +107,8 @@ static enum lt_style make_notes(const struct lt_record *r, char notes[NOTES_SIZE
 	enum lt_style style = LT_STYLE_WARN;
 	char number[LT_HUMAN_TEXT];
 
+	if (r->coverage != LT_COVERAGE_DECODED)
+		return note_flow(r, notes);
 	if (call->status >= 400 || call->error_type[0]) {
 		style = LT_STYLE_BAD;
 		if (call->status >= 400)
@@ -156,7 +171,10 @@ static int add_row(struct calls *c, const struct lt_record *r)
 		 r->who.pid ? r->who.pid : r->call.conn.tgid);
 	snprintf(container, sizeof(container), "%.12s", r->who.container.id);
 	cell[CONTAINER] = container[0] ? container : "-";
-	snprintf(who, sizeof(who), "%s%s%s", r->call.provider, model[0] ? "/" : "", model);
+	if (r->coverage != LT_COVERAGE_DECODED)
+		snprintf(who, sizeof(who), "%s (encrypted)", r->call.provider);
+	else
+		snprintf(who, sizeof(who), "%s%s%s", r->call.provider, model[0] ? "/" : "", model);
 	if (from_cache.known && from_cache.n > 0)
 		snprintf(cached, sizeof(cached), "(%s)", lt_human_number(from_cache.n, read));
 	if (lt_record_has_amount(r))

@@ -18,6 +18,7 @@
 #include "userspace/view/table.h"
 
 enum {
+	CAP_NET_ADMIN_ = 12,
 	CAP_SYS_PTRACE_ = 19,
 	CAP_SYS_ADMIN_ = 21,
 	CAP_PERFMON_ = 38,
@@ -82,6 +83,10 @@ static void kernel(struct doctor *d)
 	extra(f.attach_cookie, "attach cookies (5.15)", "one program for each function instead");
 	extra(f.bpf_loop, "bpf_loop (5.17)", "one TLS call is copied up to 512 KiB");
 	extra(f.preempt_guard, "preemption guard (6.10)", "not needed before 6.13");
+	extra(f.socket_events, "events of sockets (6.3)",
+	      "HTTP in the clear is read from system calls, once somebody connects");
+	extra(f.cgroup_skb, "programs for packets of a cgroup",
+	      "AI hosts called through a TLS stack that is not read give no flow records");
 	extra(f.mmap_events, "notices of new mappings (perf)",
 	      "new libraries are found by the sweep alone");
 	line(d, f.map_files, "/proc/PID/map_files opens",
@@ -110,6 +115,8 @@ static void capabilities(void)
 	      "needed to load programs");
 	extra(has_capability(set, CAP_PERFMON_) || has_capability(set, CAP_SYS_ADMIN_),
 	      "CAP_PERFMON", "needed to load tracing programs");
+	extra(has_capability(set, CAP_NET_ADMIN_), "CAP_NET_ADMIN",
+	      "needed for flow records of what is not read");
 	extra(has_capability(set, CAP_SYS_PTRACE_), "CAP_SYS_PTRACE",
 	      "needed to look into other processes' files");
 	extra(has_capability(set, CAP_CHECKPOINT_RESTORE_) || has_capability(set, CAP_SYS_ADMIN_),

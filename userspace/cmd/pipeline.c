@@ -8,6 +8,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
 #include "userspace/decode/decoder.h"
+#include "userspace/flow/flow.h"
 #include "userspace/price/price.h"
 #include "userspace/stream/stream.h"
 
@@ -22,6 +23,7 @@ struct lt_pipeline {
 	struct lt_decoder *decoder;
 	struct lt_sessions *sessions;
 	struct lt_stream *stream;
+	struct lt_flows *flows;
 };
 
 /* The last steps of a call: whose it is, what it costs, and the record of both. */
@@ -43,6 +45,67 @@ static void call_ended(void *arg, const struct lt_call *call)
 		return;
 	}
 	p->opts.record(p->opts.arg, &record);
+}
+
+static void connection_decoded(void *arg, const struct lt_conn *conn, struct lt_bytes host)
+{
+	lt_flows_decoded(((struct lt_pipeline *)arg)->flows, conn, host);
+}
+
+/* A connection that nobody could read: whose it is, and no more than that. */
+static void flow_known(void *arg, const struct lt_call *call, uint32_t revision)
+{
+	struct lt_pipeline *p = arg;
+	const struct lt_cost none = {.status = LT_PRICE_NO_USAGE};
+	struct lt_identity who;
+	struct lt_record record;
+
+	lt_attribute_call(p->attributor, call, &who);
+	if (lt_record_make(p->node_uid, p->boot_id, call, &who, &none, &record) < 0) {
+		lt_counter_add(LT_C_RECORDS_DROPPED, 1);
+		return;
+	}
+	record.revision = revision;
+	record.coverage = LT_COVERAGE_KNOWN_HOST_ENCRYPTED;
+	record.counts_in_total = false;
+	p->opts.record(p->opts.arg, &record);
+}
+
+static void flow_begins(void *arg, const struct lt_event_flow *e)
+{
+	lt_process_find(((struct lt_pipeline *)arg)->processes, e->head.tgid, e->process_start_ns,
+			e->cgroup_id);
+}
+
+static void flow_suspect(void *arg, const struct lt_event_flow *e)
+{
+	struct lt_pipeline *p = arg;
+	const struct lt_process *process = lt_process_find(p->processes, e->head.tgid,
+							   e->process_start_ns, e->cgroup_id);
+
+	if (process && p->opts.suspect)
+		p->opts.suspect(p->opts.arg, process);
+}
+
+static int look_at_flow(void *arg, uint64_t sock, uint64_t cookie)
+{
+	struct lt_pipeline *p = arg;
+
+	return p->opts.look_at_flow ? p->opts.look_at_flow(p->opts.arg, sock, cookie) : -EOPNOTSUPP;
+}
+
+static int make_flows(struct lt_pipeline *p)
+{
+	const struct lt_flows_opts defaults = {0};
+	const struct lt_flow_sink sink = {
+		.arg = p,
+		.begins = flow_begins,
+		.suspect = flow_suspect,
+		.flow = flow_known,
+		.look = look_at_flow,
+	};
+
+	return lt_flows_new(&defaults, p->catalog, &sink, &p->flows);
 }
 
 static int make_catalog(struct lt_pipeline *p, struct lt_problem *problem)
@@ -79,7 +142,8 @@ static int make_road(struct lt_pipeline *p)
 {
 	struct lt_decoder_opts decoder = {0};
 	struct lt_stream_opts stream = {.max_connections = p->opts.config->max_connections};
-	struct lt_call_sink calls = {.arg = p, .call = call_ended};
+	struct lt_call_sink calls = {
+		.arg = p, .call = call_ended, .connection = connection_decoded};
 	struct lt_exchange_sink exchanges;
 	struct lt_stream_sink bytes;
 	int r;
@@ -120,8 +184,10 @@ int lt_pipeline_new(const struct lt_pipeline_opts *opts, struct lt_pipeline **re
 		r = make_attribution(p, problem);
 	if (r == 0) {
 		lt_problem_set(problem, 0, NULL, 0, "out of memory");
-		r = make_road(p);
+		r = make_flows(p);
 	}
+	if (r == 0)
+		r = make_road(p);
 	if (r < 0)
 		return r;
 	*ret = lt_take(p);
@@ -137,6 +203,7 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 	p->stream = lt_stream_free(p->stream);
 	p->sessions = lt_sessions_free(p->sessions);
 	p->decoder = lt_decoder_free(p->decoder);
+	p->flows = lt_flows_free(p->flows);
 	p->attributor = lt_attributor_free(p->attributor);
 	p->processes = lt_process_table_free(p->processes);
 	p->book = lt_book_free(p->book);
@@ -211,6 +278,16 @@ static void on_exit_(void *arg, const struct lt_event_exit *event)
 	lt_process_exit(p->processes, event);
 }
 
+static void on_hello(void *arg, const struct lt_event_hello *event)
+{
+	lt_flows_hello(((struct lt_pipeline *)arg)->flows, event);
+}
+
+static void on_flow(void *arg, const struct lt_event_flow *event)
+{
+	lt_flows_event(((struct lt_pipeline *)arg)->flows, event);
+}
+
 struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 {
 	return (struct lt_capture_sink){
@@ -223,6 +300,8 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 		.exec = on_exec,
 		.fork = on_fork,
 		.exit = on_exit_,
+		.hello = on_hello,
+		.flow = on_flow,
 	};
 }
 
@@ -234,7 +313,13 @@ int lt_pipeline_scan_processes(struct lt_pipeline *p)
 void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)
 {
 	lt_stream_tick(p->stream, now_ns);
+	lt_flows_tick(p->flows, now_ns);
 	lt_process_tick(p->processes, now_ns);
+}
+
+void lt_pipeline_look_at_flows(struct lt_pipeline *p)
+{
+	lt_flows_look(p->flows);
 }
 
 const struct lt_catalog *lt_pipeline_catalog(const struct lt_pipeline *p)

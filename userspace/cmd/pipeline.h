@@ -17,6 +17,10 @@ struct lt_pipeline_opts {
 	uint8_t fingerprint_key[32];
 	const char *proc; /* NULL: "/proc"; replay gives "" = no processes to look up */
 	struct lt_verdict_sink verdicts; /* set may be NULL */
+	/* Asks the kernel for one more flow event, see lt_flow_sink. May be NULL. */
+	int (*look_at_flow)(void *arg, uint64_t sock, uint64_t cookie);
+	/* A connection to an AI host was not decoded a while after it began. May be NULL. */
+	void (*suspect)(void *arg, const struct lt_process *process);
 	/* Told of every record. @record is borrowed and may be changed (source_file). */
 	void (*record)(void *arg, struct lt_record *record);
 	void *arg;
@@ -35,6 +39,10 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p);
 LT_MUST_CHECK int lt_pipeline_scan_processes(struct lt_pipeline *p);
 /* Time passes: overdue holes, idle connections, ended processes. */
 void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns);
+
+/* The end is near: asks for the bytes of all flows that are open. What comes of it has to be fed.
+ */
+void lt_pipeline_look_at_flows(struct lt_pipeline *p);
 
 /* For doctor and the ready line. */
 const struct lt_catalog *lt_pipeline_catalog(const struct lt_pipeline *p);

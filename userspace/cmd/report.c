@@ -19,7 +19,9 @@ static const char help[] =
 	"\n"
 	"Sums tokens and money, most expensive first, with the totals and what they lack: calls "
 	"that\n"
-	"no rule attributes, that have no price, or whose usage nobody knows.\n"
+	"no rule attributes, that have no price, or whose usage nobody knows, and connections to "
+	"AI\n"
+	"hosts whose TLS cannot be read.\n"
 	"\n"
 	"  --by DIM[,DIM...]  at most 6 of: tenant team use_case environment cost_center provider\n"
 	"                     model api operation host comm exe pid container runtime pod unit "
@@ -76,6 +78,8 @@ struct report {
 	struct lt_group lack[LACK_COUNT];
 	char lack_currency[LACK_COUNT][8];
 	bool lack_mixed[LACK_COUNT]; /* money of several currencies: no sum */
+	uint64_t calls;		     /* in the totals of all currencies */
+	struct lt_flow_sums flows;   /* what could not be decoded */
 	bool any;
 };
 
@@ -131,6 +135,14 @@ static int add_lack(void *arg, const struct lt_group *g)
 	return 0;
 }
 
+/* How much of what is known of was decoded, in thousandths; -1: nothing is known. */
+static int coverage(const struct report *p)
+{
+	uint64_t all = p->calls + p->flows.connections;
+
+	return all > 0 ? (int)((lt_int128)p->calls * 1000 / all) : -1;
+}
+
 /* ---- table ---- */
 
 static const char *count_text(struct lt_count count, char to[LT_HUMAN_TEXT])
@@ -178,6 +190,7 @@ static int table_total(void *arg, const struct lt_group *g)
 	struct report *p = arg;
 
 	p->any = true;
+	p->calls += g->calls;
 	return table_row(p, g, "TOTAL", LT_STYLE_BOLD);
 }
 
@@ -195,6 +208,31 @@ static void print_lacks(struct report *p)
 		       g->cost_known ? lt_human_money(g->cost, g->currency, money) : "",
 		       lacks[i].meaning);
 	}
+}
+
+static const char *plural(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
+/* Also when there are none: then all that is known of was read. */
+static void print_coverage(const struct report *p)
+{
+	char connections[LT_HUMAN_TEXT], processes[LT_HUMAN_TEXT], hosts[LT_HUMAN_TEXT];
+	char sent[LT_HUMAN_TEXT], received[LT_HUMAN_TEXT];
+	const struct lt_flow_sums *f = &p->flows;
+	int thousandths = coverage(p);
+
+	printf("%-13s %s %s by %s %s to %s %s, %s bytes out, %s in: TLS that is not read\n",
+	       "encrypted", lt_human_number(f->connections, connections),
+	       plural(f->connections, "connection", "connections"),
+	       lt_human_number(f->processes, processes),
+	       plural(f->processes, "process", "processes"), lt_human_number(f->hosts, hosts),
+	       plural(f->hosts, "host", "hosts"), lt_human_number(f->sent, sent),
+	       lt_human_number(f->received, received));
+	if (thousandths >= 0)
+		printf("%-13s %d.%d %%: calls decoded, of these and the encrypted connections\n",
+		       "coverage", thousandths / 10, thousandths % 10);
 }
 
 static char upper(char c)
@@ -229,6 +267,7 @@ static int print_table(struct report *p)
 	if (r == 0) {
 		lt_table_print(p->table, stdout);
 		print_lacks(p);
+		print_coverage(p);
 	}
 	p->table = lt_table_free(p->table);
 	return r;
@@ -283,10 +322,33 @@ static int json_total(void *arg, const struct lt_group *g)
 {
 	struct report *p = arg;
 
+	p->calls += g->calls;
 	lt_json_begin_object(&p->json);
 	json_numbers(p, g);
 	lt_json_end_object(&p->json);
 	return lt_ledger_args_output();
+}
+
+static void json_flows(struct report *p)
+{
+	struct lt_json_writer *w = &p->json;
+	int thousandths = coverage(p);
+	char text[16];
+
+	lt_json_key(w, "encrypted");
+	lt_json_begin_object(w);
+	json_count(p, "connections", (struct lt_count){p->flows.connections, true});
+	json_count(p, "processes", (struct lt_count){p->flows.processes, true});
+	json_count(p, "hosts", (struct lt_count){p->flows.hosts, true});
+	json_count(p, "sent_bytes", (struct lt_count){p->flows.sent, true});
+	json_count(p, "received_bytes", (struct lt_count){p->flows.received, true});
+	lt_json_end_object(w);
+	lt_json_key(w, "coverage");
+	snprintf(text, sizeof(text), "%d.%03d", thousandths / 1000, thousandths % 1000);
+	if (thousandths >= 0)
+		lt_json_raw(w, text);
+	else
+		lt_json_null(w);
 }
 
 /* {"by": [...], "groups": [...], "totals": [one for each currency], "unattributed": {...}, ...} */
@@ -326,6 +388,7 @@ static int print_json(struct report *p)
 							: NULL);
 		lt_json_end_object(w);
 	}
+	json_flows(p);
 	lt_json_end_object(w);
 	putchar('\n');
 	return 0;
@@ -375,10 +438,13 @@ static int csv_total(void *arg, const struct lt_group *g)
 	return csv_line(arg, g, "total");
 }
 
-/* The first column tells the kinds of lines apart: group, total, unattributed, unpriced, no_usage.
+/*
+ * The first column tells the kinds of lines apart: group, total, unattributed, unpriced, no_usage,
+ * encrypted (whose calls are connections).
  */
 static int print_csv(struct report *p)
 {
+	const struct lt_group encrypted = {.calls = p->flows.connections, .currency = ""};
 	int r;
 
 	fputs("row", stdout);
@@ -392,6 +458,8 @@ static int print_csv(struct report *p)
 		r = lt_query_groups(p->ledger, &p->args.filter, NULL, 0, csv_total, p);
 	for (int i = 0; r == 0 && i < LACK_COUNT; i++)
 		r = csv_line(p, &p->lack[i], lacks[i].key);
+	if (r == 0)
+		r = csv_line(p, &encrypted, "encrypted");
 	return r;
 }
 
@@ -472,6 +540,8 @@ int lt_cmd_report(int argc, char **argv)
 	if (r == 0)
 		r = lt_query_groups(p.ledger, &p.args.filter, lack_by, LT_COUNT(lack_by), add_lack,
 				    &p);
+	if (r == 0)
+		r = lt_query_flows(p.ledger, &p.args.filter, &p.flows);
 	if (r == 0)
 		r = p.args.format == LT_FORMAT_TABLE  ? print_table(&p)
 		    : p.args.format == LT_FORMAT_JSON ? print_json(&p)

@@ -20,7 +20,18 @@
 #define KEEP_NS_MIN	    1000000000ull
 #define KEEP_NS_MAX	    86400000000000ull
 
+/*
+ * Where servers of models listen by default, and gateways to them: Ollama, Docker's model runner;
+ * vLLM, llama.cpp, LM Studio, SGLang, LMDeploy, Xinference, Aphrodite, text-generation-webui,
+ * KoboldCpp, Jan, GPT4All, exo; LiteLLM, Portkey.
+ */
+static const uint16_t plain_ports_default[] = {11434, 12434, 8000, 8080, 1234, 30000, 23333, 9997,
+					       2242,  5000,  5001, 1337, 4891, 52415, 4000,  8787};
+
 enum {
+	PLAIN_PORTS_MAX = 1024,
+	PLAIN_CGROUPS_MAX = 256,
+	FLOW_PORT_DEFAULT = 443,
 	HOSTS_MAX = 1024,
 	PATH_MAX_BYTES = 4096,
 	NAME_MAX_BYTES = 39, /* what a record keeps of a provider's name */
@@ -196,13 +207,36 @@ static int read_number(const struct reader *r, const struct lt_yaml_node *node, 
 	return 0;
 }
 
+/* [] is no port: there are no flow records then. */
+static int read_flow_ports(const struct reader *r, const struct lt_yaml_node *node)
+{
+	static const char expected[] = "a list of at most 8 ports, such as [443, 8443]";
+	uint64_t port;
+
+	if (!node)
+		return 0;
+	if (node->kind != LT_YAML_LIST)
+		return wrong(r, node, expected);
+	r->config->flow_port_count = 0;
+	lt_yaml_for_each (item, node) {
+		if (r->config->flow_port_count == LT_COUNT(r->config->flow_ports) ||
+		    item->kind != LT_YAML_SCALAR ||
+		    lt_parse_u64(lt_bytes_str(item->text), &port) < 0 || port < 1 || port > 65535)
+			return wrong(r, node, expected);
+		r->config->flow_ports[r->config->flow_port_count++] = (uint16_t)port;
+	}
+	return 0;
+}
+
 static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 {
-	static const char *const keys[] = {"ring_size", "max_connections", "sweep", "keep", NULL};
+	static const char *const keys[] = {"ring_size", "max_connections", "sweep",
+					   "keep",	"flow_ports",	   NULL};
 	static const char ring_expected[] = "a power of two from 256k to 1G, such as 8M";
 	const struct lt_yaml_node *section;
 	int e = read_section(r, root, "capture", keys,
-			     "a map with ring_size, max_connections, sweep and keep", &section);
+			     "a map with ring_size, max_connections, sweep, keep and flow_ports",
+			     &section);
 
 	if (e < 0)
 		return e;
@@ -215,6 +249,9 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 	e = read_number(r, get(section, "max_connections"), lt_parse_u64, CONNECTIONS_MIN,
 			CONNECTIONS_MAX, "a number from 64 to 1048576",
 			&r->config->max_connections);
+	if (e < 0)
+		return e;
+	e = read_flow_ports(r, get(section, "flow_ports"));
 	if (e < 0)
 		return e;
 	e = read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
@@ -247,23 +284,112 @@ static int read_log_level(const struct reader *r, const struct lt_yaml_node *roo
 	return 0;
 }
 
-static int read_estimate(const struct reader *r, const struct lt_yaml_node *root)
+/* *@ret stays as it is where nothing is said. */
+static int read_flag(const struct reader *r, const struct lt_yaml_node *node, bool *ret)
 {
-	const struct lt_yaml_node *node = get(root, "estimate");
-
 	if (!node)
 		return 0;
 	if (node->kind != LT_YAML_SCALAR ||
 	    (strcmp(node->text, "true") != 0 && strcmp(node->text, "false") != 0))
 		return wrong(r, node, "true or false");
-	r->config->no_estimate = strcmp(node->text, "false") == 0;
+	*ret = strcmp(node->text, "true") == 0;
 	return 0;
+}
+
+static void set_port(struct lt_config *config, uint64_t port)
+{
+	config->plain_ports[port / 64] |= 1ULL << port % 64;
+}
+
+/* The length of a list of at most @max, -EINVAL when it is none. */
+static int list_length(const struct reader *r, const struct lt_yaml_node *list, size_t max,
+		       const char *expected)
+{
+	size_t n = 0;
+
+	if (list->kind != LT_YAML_LIST)
+		return wrong(r, list, expected);
+	lt_yaml_for_each (item, list)
+		n++;
+	return n > max ? wrong(r, list, expected) : (int)n;
+}
+
+static int read_plain_ports(const struct reader *r, const struct lt_yaml_node *list)
+{
+	static const char expected[] = "a list of at most 1024 ports from 1 to 65535";
+	int e;
+
+	if (!list)
+		return 0;
+	e = list_length(r, list, PLAIN_PORTS_MAX, expected);
+	if (e < 0)
+		return e;
+	memset(r->config->plain_ports, 0, sizeof(r->config->plain_ports));
+	lt_yaml_for_each (item, list) {
+		uint64_t port = 0;
+
+		e = read_number(r, item, lt_parse_u64, 1, 65535, expected, &port);
+		if (e < 0)
+			return e;
+		set_port(r->config, port);
+	}
+	return 0;
+}
+
+static int read_plain_cgroups(const struct reader *r, const struct lt_yaml_node *list)
+{
+	static const char expected[] = "a list of at most 256 cgroup paths such as "
+				       "/system.slice/assistant.service, '*' is wild";
+	int n;
+
+	if (!list)
+		return 0;
+	n = list_length(r, list, PLAIN_CGROUPS_MAX, expected);
+	if (n < 0)
+		return n;
+	r->config->plain_cgroups = lt_calloc((size_t)n + 1, sizeof(r->config->plain_cgroups[0]));
+	if (!r->config->plain_cgroups)
+		return -ENOMEM;
+	lt_yaml_for_each (item, list) {
+		const char *path = NULL;
+		int e = read_path(r, item, &path);
+
+		if (e < 0 || !path || strstr(path, "/.."))
+			return e < 0 ? e : wrong(r, list, expected);
+		r->config->plain_cgroups[r->config->plain_cgroup_count++] = path;
+	}
+	return 0;
+}
+
+static int read_plain(const struct reader *r, const struct lt_yaml_node *root)
+{
+	static const char *const keys[] = {"enabled", "ports", "cgroups", NULL};
+	const struct lt_yaml_node *section;
+	int e = read_section(r, root, "plaintext", keys, "a map with enabled, ports and cgroups",
+			     &section);
+
+	if (e < 0 || !section)
+		return e;
+	e = read_flag(r, get(section, "enabled"), &r->config->plain);
+	if (e == 0)
+		e = read_plain_ports(r, get(section, "ports"));
+	return e < 0 ? e : read_plain_cgroups(r, get(section, "cgroups"));
+}
+
+static int read_estimate(const struct reader *r, const struct lt_yaml_node *root)
+{
+	bool estimate = !r->config->no_estimate;
+	int e = read_flag(r, get(root, "estimate"), &estimate);
+
+	r->config->no_estimate = !estimate;
+	return e;
 }
 
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
-					   "attribution", "capture",	   "estimate", NULL};
+	static const char *const keys[] = {"log_level", "providers_dir", "prices",
+					   "hosts",	"attribution",	 "capture",
+					   "estimate",	"plaintext",	 NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -290,6 +416,8 @@ static int read_root(const struct reader *r)
 	if (e < 0)
 		return e;
 	e = read_capture(r, root);
+	if (e == 0)
+		e = read_plain(r, root);
 	if (e < 0)
 		return e;
 	return check_attribution(r, root);
@@ -306,6 +434,11 @@ static struct lt_config *new_config(void)
 	config->max_connections = CONNECTIONS_DEFAULT;
 	config->sweep_ns = SWEEP_NS_DEFAULT;
 	config->keep_ns = KEEP_NS_DEFAULT;
+	config->plain = true;
+	for (size_t i = 0; i < LT_COUNT(plain_ports_default); i++)
+		set_port(config, plain_ports_default[i]);
+	config->flow_ports[0] = FLOW_PORT_DEFAULT;
+	config->flow_port_count = 1;
 	return config;
 }
 
@@ -353,6 +486,7 @@ struct lt_config *lt_config_free(struct lt_config *config)
 	if (!config)
 		return NULL;
 	lt_free(config->hosts);
+	lt_free(config->plain_cgroups);
 	lt_yaml_free(config->yaml);
 	lt_free(config);
 	return NULL;

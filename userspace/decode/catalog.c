@@ -276,13 +276,32 @@ static bool has_host(const struct lt_provider *p, struct lt_bytes host)
 	return false;
 }
 
-bool lt_catalog_knows_host(const struct lt_catalog *c, struct lt_bytes host)
+static const struct lt_provider *find_host(const struct lt_catalog *c, struct lt_bytes host)
 {
 	for (unsigned p = 0; p < c->provider_count; p++) {
 		if (!c->providers[p]->confirm && has_host(c->providers[p], host))
-			return true;
+			return c->providers[p];
 	}
-	return false;
+	return NULL;
+}
+
+bool lt_catalog_knows_host(const struct lt_catalog *c, struct lt_bytes host)
+{
+	return find_host(c, host) != NULL;
+}
+
+bool lt_catalog_describe_host(const struct lt_catalog *c, struct lt_bytes host,
+			      struct lt_call *call)
+{
+	const struct lt_provider *p = find_host(c, host);
+
+	if (!p)
+		return false;
+	lt_bytes_copy(call->host, sizeof(call->host), host);
+	memcpy(call->provider, p->name, sizeof(call->provider));
+	memcpy(call->gen_ai_provider, p->gen_ai_provider, sizeof(call->gen_ai_provider));
+	memcpy(call->category, p->category, sizeof(call->category));
+	return true;
 }
 
 static const struct lt_api *find_api(const struct lt_provider *p, const struct lt_ask *ask)

@@ -10,6 +10,7 @@
 #include "userspace/base/problem.h"
 #include "userspace/protocol/exchange.h"
 
+struct lt_call;
 struct lt_catalog;
 struct lt_api; /* one metered operation of one provider */
 
@@ -57,5 +58,11 @@ const struct lt_api *lt_catalog_guess(const struct lt_catalog *catalog, struct l
 				      struct lt_bytes start);
 /* Whether the host alone is known. */
 bool lt_catalog_knows_host(const struct lt_catalog *catalog, struct lt_bytes host);
+/*
+ * What is known of calls to @host when nothing of them can be read: fills host and provider of
+ * @call. False: the host is not known, and nothing is filled in.
+ */
+bool lt_catalog_describe_host(const struct lt_catalog *catalog, struct lt_bytes host,
+			      struct lt_call *call);
 /* Number of providers and of APIs, for doctor. */
 void lt_catalog_size(const struct lt_catalog *catalog, size_t *ret_providers, size_t *ret_apis);

@@ -352,6 +352,8 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 	const struct lt_api *api = NULL;
 	struct lt_work *w;
 
+	if (x->ordinal == 0 && d->sink.connection)
+		d->sink.connection(d->sink.arg, x->conn, ask.host);
 	if (x->joined && head->target.n == 0)
 		return lt_catalog_knows_host(d->catalog, ask.host) ? LT_INTEREST_BODIES
 								   : LT_INTEREST_NONE;
@@ -413,7 +415,8 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	lt_work_headers(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
-	w->call.streaming |= w->says_sse || head->status == 101; /* a socket */
+	/* Ollama streams lines unless it is told not to. 101: a socket. */
+	w->call.streaming |= w->says_sse || holds(type, "ndjson") || head->status == 101;
 	if (lt_work_grpc_begins(w, head))
 		w->body = LT_BODY_GRPC;
 	lt_work_grpc_status(w, head);

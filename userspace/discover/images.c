@@ -23,6 +23,9 @@ struct attached {
 	uint64_t seen_device;		  /* under which it was found */
 	uint64_t sight;			  /* the same: the inode, mixed with its generation */
 	uint64_t used_ns;
+	char *path; /* of what has to prove itself, until that is decided */
+	const char *collector;
+	bool wrong; /* detached for ever */
 };
 
 struct lt_images {
@@ -68,6 +71,7 @@ struct lt_images *lt_images_free(struct lt_images *t)
 	for (size_t i = 0; i < t->count; i++) {
 		if (t->attached[i].attachment && !detach(t, &t->attached[i]))
 			lt_attachment_free(t->attached[i].attachment);
+		lt_free(t->attached[i].path);
 	}
 	lt_reaper_free(t->reaper);
 	lt_free(t->seen);
@@ -138,7 +142,9 @@ bool lt_images_same(const struct lt_image_id *a, const struct lt_image_id *b)
 bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		if (t->attached[i].attachment && lt_images_same(&t->attached[i].id, id))
+		const struct attached *a = &t->attached[i];
+
+		if ((a->attachment || a->wrong) && lt_images_same(&a->id, id))
 			return true;
 	}
 	return false;
@@ -149,7 +155,7 @@ int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t se
 {
 	size_t slot = 0;
 
-	while (slot < t->count && t->attached[slot].attachment)
+	while (slot < t->count && (t->attached[slot].attachment || t->attached[slot].wrong))
 		slot++;
 	if (slot == LT_IMAGES_ATTACHED_MAX)
 		return -ENOBUFS;
@@ -195,6 +201,51 @@ void lt_images_retire(struct lt_images *t, uint64_t before_ns)
 		if (!detach(t, a))
 			return;
 		lt_images_unsee(t, a->seen_device, a->sight);
+		lt_freep(&a->path);
+	}
+}
+
+void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,
+		   const char *collector)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].attachment != a)
+			continue;
+		t->attached[i].path = lt_strdup(path);
+		t->attached[i].collector = collector;
+	}
+}
+
+bool lt_images_on_trial(const struct lt_images *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].path)
+			return true;
+	}
+	return false;
+}
+
+void lt_images_judge(struct lt_images *t,
+		     void (*decided)(void *arg, const char *path, const char *collector,
+				     enum lt_site_state state),
+		     void *arg)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct attached *a = &t->attached[i];
+		enum lt_site_state state;
+
+		if (!a->path)
+			continue;
+		state = lt_attachment_state(a->attachment);
+		if (state == LT_SITE_UNPROVEN)
+			continue;
+		if (state == LT_SITE_WRONG) {
+			if (!detach(t, a))
+				continue; /* the next time */
+			a->wrong = true;
+		}
+		decided(arg, a->path, a->collector, state);
+		lt_freep(&a->path);
 	}
 }
 

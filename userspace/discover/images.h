@@ -59,6 +59,20 @@ LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *i
 				uint64_t now_ns);
 /* Three quarters of what can be attached is. */
 bool lt_images_crowded(const struct lt_images *t);
+/* @a, which was added, has to prove itself; @path is copied, @collector stays the caller's. Without
+ * memory it is taken as proven. */
+void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,
+		   const char *collector);
+/*
+ * Looks at all that have to prove themselves. Tells of each that is decided, once. What is wrong is
+ * detached, and stays known, so that it is not attached again.
+ */
+void lt_images_judge(struct lt_images *t,
+		     void (*decided)(void *arg, const char *path, const char *collector,
+				     enum lt_site_state state),
+		     void *arg);
+/* Whether there are any. */
+bool lt_images_on_trial(const struct lt_images *t);
 /* A process maps it: called for every mapping of a sweep. */
 void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, uint64_t now_ns);
 /* What is attached now stays attached, used or not. */

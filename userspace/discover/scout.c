@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -18,12 +19,19 @@
 #include "userspace/base/counter.h"
 #include "userspace/base/parse.h"
 #include "userspace/capture/map_watch.h"
+#include "userspace/discover/foreign_stack.h"
 #include "userspace/discover/images.h"
 #include "userspace/discover/maps.h"
+#include "userspace/discover/probe_cache.h"
 
 #define CROWDED_SWEEP_NS 2000000000ULL
 
-enum { SWEEPS_REMEMBERED = 20 };
+enum { SWEEPS_REMEMBERED = 20, QUESTIONS_MAX = 8, JUDGE_MS = 1000 };
+
+struct question {
+	uint32_t pid;
+	unsigned number;
+};
 
 struct lt_scout {
 	struct lt_capture *capture;
@@ -35,6 +43,9 @@ struct lt_scout {
 	atomic_uint closed;
 	pthread_t thread;
 	bool running;
+	pthread_mutex_t lock; /* of the next two */
+	struct question questions[QUESTIONS_MAX];
+	size_t question_count;
 };
 
 LT_DEFINE_FREEP(lt_scout_stop, struct lt_scout)
@@ -50,7 +61,7 @@ static uint64_t sight_of(const struct lt_mapping *m)
 	return m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
 }
 
-static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
+static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
 	struct lt_attachment *attachment;
@@ -63,6 +74,8 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
+	else if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
+		lt_images_try(s->images, attachment, path, plan->collector);
 	return r;
 }
 
@@ -78,7 +91,7 @@ static int attach_plan(struct lt_scout *s, const struct lt_mapping *m, int fd, c
 		.pid = m->pid,
 	};
 
-	file.error = attach_image(s, m, fd, id, plan);
+	file.error = attach_image(s, m, fd, path, id, plan);
 	if (file.error < 0)
 		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
 	tell(s, &file);
@@ -99,6 +112,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
+	lt_probe_cache_use(s->opts.cache, fd, image);
 	r = lt_images_identify(fd, image, &id);
 	if (r < 0)
 		return r;
@@ -166,6 +180,35 @@ static bool sweep_process(struct lt_scout *s, uint32_t pid, uint64_t now_ns)
 	return open;
 }
 
+static void on_cgroup(void *arg, uint64_t id)
+{
+	struct lt_scout *s = arg;
+
+	lt_ignore(lt_capture_plain_cgroup(s->capture, id)); /* the next sweep tries again */
+}
+
+static void on_connected(void *arg, uint32_t tgid)
+{
+	struct lt_scout *s = arg;
+
+	if (tgid != (uint32_t)getpid())
+		lt_ignore(lt_capture_plain_process(s->capture, tgid));
+}
+
+/* Cgroups come and go. Who connects is seen in the kernel: only what was there before is looked
+ * for. */
+static void find_plain(struct lt_scout *s, bool first)
+{
+	struct lt_plain_found found = {.arg = s, .cgroup = on_cgroup, .process = on_connected};
+	enum lt_plain_way way = lt_capture_plain_way(s->capture);
+
+	if (way == LT_PLAIN_OFF)
+		return;
+	lt_ignore(lt_plain_find_cgroups(&s->opts.plain, &found));
+	if (first && way == LT_PLAIN_SYSCALLS)
+		lt_ignore(lt_plain_find_connected(&s->opts.plain, &found));
+}
+
 static int sweep(struct lt_scout *s)
 {
 	uint64_t now_ns = lt_clock_boot_ns();
@@ -204,12 +247,70 @@ static void wait_for_news(struct lt_scout *s, int timeout_ms)
 	/* No notices on this host, or they broke: sleep; the wake fd ends the wait at once. */
 	s->watch = lt_map_watch_free(s->watch);
 	{
-		eventfd_t value;
-		struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+		struct pollfd woken = {.fd = s->wake_fd, .events = POLLIN};
 
-		if (eventfd_read(s->wake_fd, &value) < 0)
-			nanosleep(&pause, NULL);
+		lt_ignore(poll(&woken, 1, 200));
 	}
+}
+
+static void on_decided(void *arg, const char *path, const char *collector, enum lt_site_state state)
+{
+	const struct lt_scout *s = arg;
+	struct lt_scout_proof proof = {
+		.path = path,
+		.collector = collector,
+		.wrong = state == LT_SITE_WRONG,
+	};
+
+	if (s->opts.proved)
+		s->opts.proved(s->opts.arg, &proof);
+}
+
+/* Milliseconds to wait for news at most, before the sweep at @next_ns. */
+static int patience(const struct lt_scout *s, uint64_t now_ns, uint64_t next_ns)
+{
+	uint64_t ms = (next_ns - now_ns) / 1000000 + 1;
+
+	return lt_images_on_trial(s->images) && ms > JUDGE_MS ? JUDGE_MS : (int)ms;
+}
+
+static bool next_question(struct lt_scout *s, struct question *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&s->lock);
+	any = s->question_count > 0;
+	if (any)
+		*ret = s->questions[--s->question_count];
+	pthread_mutex_unlock(&s->lock);
+	return any;
+}
+
+static void answer(struct lt_scout *s)
+{
+	struct question q;
+	eventfd_t value;
+
+	if (eventfd_read(s->wake_fd, &value) < 0)
+		return; /* nobody woke us */
+	while (!atomic_load(&s->stopping) && next_question(s, &q))
+		s->opts.stack(s->opts.stack_arg, q.number, lt_foreign_stack("/proc", q.pid));
+}
+
+int lt_scout_ask(struct lt_scout *s, uint32_t pid, unsigned question)
+{
+	int r = -EBUSY;
+
+	if (!s->opts.stack)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&s->lock);
+	if (s->question_count < QUESTIONS_MAX) {
+		s->questions[s->question_count++] = (struct question){pid, question};
+		r = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	lt_ignore(eventfd_write(s->wake_fd, 1));
+	return r;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -233,11 +334,14 @@ static void *run(void *arg)
 		if (!full && lt_images_crowded(s->images))
 			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
 		if (now_ns < next_ns) {
-			wait_for_news(s, (int)((next_ns - now_ns) / 1000000) + 1);
+			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_judge(s->images, on_decided, s);
+			answer(s);
 			continue;
 		}
 		if (++sweeps % SWEEPS_REMEMBERED == 0)
 			lt_images_forget_sights(s->images);
+		find_plain(s, false);
 		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
 		/* Many files that live for one run: what nobody has mapped now makes room. */
 		keep_ns = lt_images_crowded(s->images) ? 0 : s->opts.keep_ns;
@@ -304,6 +408,7 @@ static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opt
 
 	if (!s)
 		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
 	s->capture = capture;
 	s->opts = *opts;
 	if (s->opts.sweep_ns == 0)
@@ -334,6 +439,7 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	if (lt_map_watch_open(&s->watch) < 0)
 		s->watch = NULL;
 	attach_usual(s);
+	find_plain(s, true);
 	r = sweep(s);
 	if (r < 0)
 		return r;
@@ -362,6 +468,7 @@ struct lt_scout *lt_scout_stop(struct lt_scout *s)
 	s->watch = lt_map_watch_free(s->watch);
 	s->images = lt_images_free(s->images);
 	lt_closep(&s->wake_fd);
+	pthread_mutex_destroy(&s->lock);
 	lt_free(s);
 	return NULL;
 }

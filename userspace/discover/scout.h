@@ -7,8 +7,10 @@
 #pragma once
 
 #include "userspace/capture/capture.h"
+#include "userspace/discover/plain.h"
 
 struct lt_scout;
+struct lt_probe_cache;
 
 /* An attached or refused file, for the log. */
 struct lt_scout_file {
@@ -20,19 +22,36 @@ struct lt_scout_file {
 	uint32_t pid; /* that had it mapped when it was found */
 };
 
+/* What was attached by its code has shown what it is. */
+struct lt_scout_proof {
+	const char *path, *collector; /* borrowed for the call */
+	bool wrong;		      /* it is detached */
+};
+
 struct lt_scout_opts {
-	uint64_t sweep_ns; /* 0: 30 s */
-	uint64_t keep_ns;  /* 0: 10 minutes without a process that maps the file, then detached */
+	struct lt_probe_cache *cache; /* NULL: none; must outlive the scout */
+	uint64_t sweep_ns;	      /* 0: 30 s */
+	struct lt_plain_opts plain;   /* borrowed: what is looked for while it runs */
+	uint64_t keep_ns; /* 0: 10 minutes without a process that maps the file, then detached */
 	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
 	 * the caller's). */
 	void (*found)(void *arg, const struct lt_scout_file *file);
+	void (*proved)(void *arg, const struct lt_scout_proof *proof); /* thread: scout */
 	void *arg;
+	/* The answer to lt_scout_ask; @name NULL: nobody knows. Thread: scout. May be NULL. */
+	void (*stack)(void *arg, unsigned question, const char *name);
+	void *stack_arg;
 };
 
 /* Examines all running processes before it returns, then begins the thread. @capture must outlive
  * it. */
 LT_MUST_CHECK int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 				 struct lt_scout **ret);
+/*
+ * Asks which TLS stack of that process is known by sight and not read; @question comes back with
+ * the answer, which takes a while. Any thread. -EBUSY: too many questions wait.
+ */
+LT_MUST_CHECK int lt_scout_ask(struct lt_scout *s, uint32_t pid, unsigned question);
 /* Processes that the latest sweep was not allowed to look into: a privilege is missing. Any thread.
  */
 unsigned lt_scout_closed(const struct lt_scout *s);

@@ -187,6 +187,13 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column model_part integer;",
 };
 
+/* What an earlier agent of the same version may not have made. */
+static int add_indexes(struct lt_ledger *l)
+{
+	return run(l, "create index if not exists record_encrypted on record (start_ns)"
+		      " where coverage_class = 'known_host_encrypted'");
+}
+
 static int step_up(struct lt_ledger *l, int64_t from)
 {
 	int r = 0;
@@ -359,6 +366,8 @@ static int begin_writing(struct lt_ledger *l, const char *path, off_t size,
 		r = check(l);
 	if (r == 0)
 		r = migrate(l);
+	if (r == 0)
+		r = add_indexes(l);
 	if (r == 0)
 		r = prepare_writing(l);
 	return r < 0 ? ledger_problem(l, r, path, problem) : 0;

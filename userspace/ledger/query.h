@@ -48,6 +48,15 @@ LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f
 				  const char *const *dimensions, size_t count,
 				  int (*each)(void *arg, const struct lt_group *group), void *arg);
 
+/* Connections to known hosts that nobody could read (coverage known_host_encrypted). */
+struct lt_flow_sums {
+	uint64_t connections, processes, hosts;
+	uint64_t sent, received; /* bytes on the wire */
+};
+
+LT_MUST_CHECK int lt_query_flows(struct lt_ledger *l, const struct lt_filter *f,
+				 struct lt_flow_sums *ret);
+
 struct lt_host_calls {
 	const char *host; /* borrowed for the call */
 	uint64_t calls;

@@ -42,6 +42,7 @@ const char *lt_library_name(enum lt_library l)
 		[LT_LIBRARY_BORINGSSL] = "boringssl", [LT_LIBRARY_REPLAY] = "replay",
 		[LT_LIBRARY_GNUTLS] = "gnutls",	      [LT_LIBRARY_NSS] = "nss",
 		[LT_LIBRARY_GO_TLS] = "go_tls",	      [LT_LIBRARY_RUSTLS] = "rustls",
+		[LT_LIBRARY_PLAINTEXT] = "plaintext",
 	};
 
 	return (size_t)l < LT_COUNT(name) ? name[l] : "unknown";

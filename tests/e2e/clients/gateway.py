@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An LLM gateway of the simplest kind, for one call: gateway.py CERTS PORT
+"""An LLM gateway of the simplest kind, for one call: gateway.py CERTS PORT [plain]
 
-Takes one request over TLS, sends it on to api.openai.com over TLS of its own, and passes the answer back with its id.
+Takes one request over TLS, or (plain) in the clear, sends it on to api.openai.com over TLS of its own, and passes the answer back with its id.
 """
 import http.client
 import http.server
@@ -18,7 +18,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {name: value for name, value in self.headers.items() if name.lower() in KEPT}
-        headers["x-lt-want"] = f"scenario=gateway; hops=2; pid={os.getpid()}"
+        headers["x-lt-want"] = f"{os.environ['LT_WANT']}; hops=2; pid={os.getpid()}"
         onward = http.client.HTTPSConnection("api.openai.com", timeout=30, context=ssl.create_default_context())
         onward.request("POST", self.path, body, headers)
         answer = onward.getresponse()
@@ -39,7 +39,8 @@ def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{sys.argv[1]}/leaf.pem", f"{sys.argv[1]}/leaf.key")
     server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Gateway)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    if sys.argv[3:] != ["plain"]:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print("ready", flush=True)
     server.handle_request()
 

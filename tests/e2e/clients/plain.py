@@ -11,6 +11,8 @@ abort N        reads N bytes of the answer's body and goes away
 models         asks a gateway for its models, and then calls it on the same connection
 unrelated N    N calls to a host that is nobody's provider
 recorded ID... these recordings of the corpus, in order, one connection per host
+
+Over TLS; with LT_PLAIN_PORT in the environment in the clear, to that port.
 """
 import http.client
 import os
@@ -26,7 +28,12 @@ CONTEXT = ssl.create_default_context()
 DROPPED = {"host", "accept-encoding", "content-length", "transfer-encoding", "connection"}
 
 
+PLAIN_PORT = int(os.environ.get("LT_PLAIN_PORT") or 0)
+
+
 def connect(exchange):
+    if PLAIN_PORT:
+        return http.client.HTTPConnection(exchange.host, PLAIN_PORT, timeout=60)
     return http.client.HTTPSConnection(exchange.host, timeout=60, context=CONTEXT)
 
 
@@ -96,7 +103,9 @@ def pipeline(exchange, times):
              f"authorization: Bearer {want.KEY}", f"content-length: {len(body)}",
              *(f"{name}: {value}" for name, value in want.headers(exchange.id).items())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-    raw = CONTEXT.wrap_socket(socket.create_connection((exchange.host, 443), 30), server_hostname=exchange.host)
+    raw = socket.create_connection((exchange.host, PLAIN_PORT or 443), 30)
+    if not PLAIN_PORT:
+        raw = CONTEXT.wrap_socket(raw, server_hostname=exchange.host)
     raw.sendall(request * times)
     answers = raw.makefile("rb")
     for _ in range(times):

@@ -368,12 +368,14 @@ static void stacks_that_are_not_read_are_named(void **state)
 	} cases[] = {
 		{"mbedtls_ssl_write", "", "Mbed TLS"},
 		{"wolfSSL_write", "", "wolfSSL"},
+		{"JNI_CreateJavaVM", "", "Java's own TLS (JSSE)"},
 		{"s2n_send", "", "s2n-tls"},
 		{"crypto/tls.(*Conn).Write", "", "Go crypto/tls"},
 		{"other", "../third_party/boringssl/src/ssl/ssl_lib.cc",
 		 "BoringSSL, without symbols"},
 		{"other", "../deps/openssl/ssl/ssl_lib.c", "OpenSSL, without symbols"},
-		{"other", "/registry/src/rustls-0.23.1/src/conn.rs", "rustls"},
+		{"other", "/registry/src/rustls-0.23.1/src/conn.rs",
+		 "rustls (on cryptography that is not known)"},
 		{"other", "no TLS at all", NULL},
 	};
 

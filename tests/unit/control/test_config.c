@@ -39,6 +39,11 @@ static void bad(const char *text, unsigned line, const char *what)
 			 problem.line, problem.text);
 }
 
+static bool has_port(const struct lt_config *c, unsigned port)
+{
+	return c->plain_ports[port / 64] >> (port % 64) & 1;
+}
+
 static void is_default(const struct lt_config *c)
 {
 	assert_int_equal(c->log_level, LT_LOG_INFO);
@@ -51,6 +56,12 @@ static void is_default(const struct lt_config *c)
 	assert_int_equal(c->max_connections, 16384);
 	assert_int_equal(c->sweep_ns, 30000000000);
 	assert_int_equal(c->keep_ns, 600000000000);
+	assert_true(c->plain);
+	assert_true(has_port(c, 11434) && has_port(c, 8000) && has_port(c, 4000));
+	assert_false(has_port(c, 0) || has_port(c, 80) || has_port(c, 443));
+	assert_int_equal(c->plain_cgroup_count, 0);
+	assert_int_equal(c->flow_port_count, 1);
+	assert_int_equal(c->flow_ports[0], 443);
 }
 
 static void nothing_said_means_defaults(void **state)
@@ -84,7 +95,8 @@ static void every_setting_is_read(void **state)
 		"  - {host: \"*.corp.example\", provider: anthropic, name: proxy}\n"
 		"  - host: llm\n"
 		"attribution: {env: [TEAM], rules: [{set: {team: \"${env.TEAM}\"}}]}\n"
-		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m}\n");
+		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m, flow_ports: [443, "
+		"8443]}\n");
 
 	(void)state;
 	assert_int_equal(c->log_level, LT_LOG_DEBUG);
@@ -102,6 +114,18 @@ static void every_setting_is_read(void **state)
 	assert_int_equal(c->ring_bytes, 16 << 20);
 	assert_int_equal(c->max_connections, 64);
 	assert_int_equal(c->sweep_ns, 120000000000);
+	assert_int_equal(c->flow_port_count, 2);
+	assert_int_equal(c->flow_ports[0], 443);
+	assert_int_equal(c->flow_ports[1], 8443);
+}
+
+static void no_flow_ports_are_a_setting_too(void **state)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *c = good("capture: {flow_ports: []}\n");
+
+	(void)state;
+	assert_int_equal(c->flow_port_count, 0);
 }
 
 static void unknown_keys_name_the_nearest(void **state)
@@ -156,6 +180,12 @@ static void numbers_have_bounds(void **state)
 	bad("capture: {sweep: 500ms}\n", 1, "1s to 1h");
 	bad("capture: {sweep: 0}\n", 1, "1s to 1h");
 	bad("capture: {sweep: 1d}\n", 1, "1s to 1h");
+	bad("capture: {flow_ports: 443}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [0]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [65536]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [https]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n", 1, "at most 8 ports");
+	bad("capture: {flow_ports: [[443]]}\n", 1, "at most 8 ports");
 	bad("capture: [1]\n", 1, "a map with ring_size");
 }
 
@@ -311,9 +341,38 @@ static void the_default_file_may_be_missing(void **state)
 	is_default(c);
 }
 
+static void plaintext_names_ports_and_cgroups(void **state)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *c = good(
+		"plaintext:\n  ports: [80, 65535]\n  cgroups: [/a.slice/b.service, /c*]\n");
+	lt_defer(lt_config_freep)
+	struct lt_config *off = good("plaintext: {enabled: false}\n");
+	lt_defer(lt_config_freep)
+	struct lt_config *none = good("plaintext: {ports: []}\n");
+
+	(void)state;
+	assert_true(c->plain && has_port(c, 80) && has_port(c, 65535));
+	assert_false(has_port(c, 11434)); /* in place of the usual ones */
+	assert_int_equal(c->plain_cgroup_count, 2);
+	assert_string_equal(c->plain_cgroups[1], "/c*");
+	assert_false(off->plain);
+	assert_true(none->plain && !has_port(none, 11434));
+	bad("plaintext: yes\n", 1, "a map with enabled, ports and cgroups");
+	bad("plaintext: {enabled: 1}\n", 1, "true or false");
+	bad("plaintext: {port: [1]}\n", 1, "ports");
+	bad("plaintext: {ports: 80}\n", 1, "a list of at most 1024 ports");
+	bad("plaintext: {ports: [0]}\n", 1, "ports from 1 to 65535");
+	bad("plaintext: {ports: [65536]}\n", 1, "ports from 1 to 65535");
+	bad("plaintext: {ports: [80-90]}\n", 1, "ports from 1 to 65535");
+	bad("plaintext: {cgroups: [a.slice]}\n", 1, "an absolute path");
+	bad("plaintext: {cgroups: [/a/../../etc]}\n", 1, "cgroup paths");
+}
+
 static void every_failed_allocation_is_survived(void **state)
 {
-	static const char text[] = "hosts: [{host: a}]\nattribution: {env: [T], rules: [{match: "
+	static const char text[] = "hosts: [{host: a}]\nplaintext: {cgroups: [/a]}\nattribution: "
+				   "{env: [T], rules: [{match: "
 				   "{comm: [a, b], uid: 1}, "
 				   "set: {team: \"x${env.T}\", tenant: y}}]}\n";
 	int r = -ENOMEM;
@@ -337,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_said_means_defaults),
 		cmocka_unit_test(every_setting_is_read),
+		cmocka_unit_test(no_flow_ports_are_a_setting_too),
 		cmocka_unit_test(unknown_keys_name_the_nearest),
 		cmocka_unit_test(wrong_values_say_what_is_expected),
 		cmocka_unit_test(numbers_have_bounds),
@@ -347,6 +407,7 @@ int main(void)
 		cmocka_unit_test(every_cut_of_a_config_is_safe),
 		cmocka_unit_test(a_missing_file_is_a_problem_when_it_was_named),
 		cmocka_unit_test(the_default_file_may_be_missing),
+		cmocka_unit_test(plaintext_names_ports_and_cgroups),
 		cmocka_unit_test(every_failed_allocation_is_survived),
 	};
 

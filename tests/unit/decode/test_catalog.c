@@ -104,6 +104,21 @@ static void what_is_not_metered_is_no_call(void **state)
 	assert_true(lt_catalog_knows_host(catalog, lt_bytes_str("api.mistral.ai")));
 }
 
+static void a_host_alone_tells_the_provider(void **state)
+{
+	struct lt_call call = {.host = "before"};
+
+	(void)state;
+	assert_false(lt_catalog_describe_host(catalog, lt_bytes_str("example.com"), &call));
+	assert_string_equal(call.host, "before");
+	assert_string_equal(call.provider, "");
+	assert_true(lt_catalog_describe_host(catalog, lt_bytes_str("api.anthropic.com"), &call));
+	assert_string_equal(call.host, "api.anthropic.com");
+	assert_string_equal(call.provider, "anthropic");
+	assert_string_equal(call.gen_ai_provider, "anthropic");
+	assert_string_equal(call.category, "llm_token");
+}
+
 static void mcp_is_told_by_its_headers(void **state)
 {
 	struct lt_ask ask = {.host = lt_bytes_str("tools.example"),
@@ -150,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_api_is_found_by_host_method_and_path),
 		cmocka_unit_test(what_is_not_metered_is_no_call),
+		cmocka_unit_test(a_host_alone_tells_the_provider),
 		cmocka_unit_test(mcp_is_told_by_its_headers),
 		cmocka_unit_test(paths_give_the_model),
 		cmocka_unit_test(hostile_paths_end),

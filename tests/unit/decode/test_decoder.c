@@ -16,13 +16,22 @@ enum { CALLS_MAX = 16 };
 static struct lt_catalog *catalog;
 static struct lt_decoder *decoder;
 static struct lt_call calls[CALLS_MAX];
-static unsigned count;
+static unsigned count, connections;
+static char last_host[64];
 
 static void on_call(void *arg, const struct lt_call *call)
 {
 	(void)arg;
 	assert_true(count < CALLS_MAX);
 	calls[count++] = *call;
+}
+
+static void on_connection(void *arg, const struct lt_conn *conn, struct lt_bytes host)
+{
+	(void)arg;
+	assert_int_equal(conn->key.tgid, 0);
+	connections++;
+	lt_bytes_copy(last_host, sizeof(last_host), host);
 }
 
 static int set_up(void **state)
@@ -42,11 +51,11 @@ static int tear_down(void **state)
 
 static int begin(void **state)
 {
-	const struct lt_call_sink sink = {.call = on_call};
+	const struct lt_call_sink sink = {.call = on_call, .connection = on_connection};
 	const struct lt_decoder_opts opts = {0};
 
 	(void)state;
-	count = 0;
+	count = connections = 0;
 	return lt_decoder_new(&opts, catalog, &sink, &decoder);
 }
 
@@ -559,11 +568,31 @@ static void a_list_of_stored_responses_is_no_socket(void **state)
 	assert_int_equal(count, 0);
 }
 
+/* Of whatever host: what is decoded needs no flow record. */
+static void a_connection_is_told_of_once(void **state)
+{
+	const struct lt_exchange_sink sink = lt_decoder_sink(decoder);
+	static const struct lt_conn conn;
+	struct lt_parser *p;
+
+	(void)state;
+	assert_int_equal(lt_http1.open(&conn, &sink, &p), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lt_http1.feed(p, LT_SIDE_REQUEST, 1,
+					       lt_bytes_str("GET / HTTP/1.1\r\nHost: "
+							    "any.example:8443\r\n\r\n")),
+				 0);
+	lt_http1.close(p, 3, LT_CLOSE_FREED);
+	assert_int_equal(connections, 1);
+	assert_string_equal(last_host, "any.example");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_connection_is_told_of_once),
 		TEST(a_batch_file_is_a_call_for_each_line),
 		TEST(other_files_are_no_batch),
 		TEST(a_stored_answer_counts_once_and_when_it_is_there),

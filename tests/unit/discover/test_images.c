@@ -91,6 +91,7 @@ static void a_file_is_told_by_all_that_is_known_of_it(void **state)
 /* In place of the capture room's: the table never looks into one, it only ends it. */
 struct lt_attachment {
 	atomic_uint freed;
+	enum lt_site_state state;
 };
 
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
@@ -106,6 +107,11 @@ static unsigned freed(struct lt_attachment *a, unsigned awaited)
 	for (int i = 0; i < 2000 && atomic_load(&a->freed) < awaited; i++)
 		usleep(1000);
 	return atomic_load(&a->freed);
+}
+
+enum lt_site_state lt_attachment_state(const struct lt_attachment *a)
+{
+	return a->state;
 }
 
 static void add(struct lt_images *t, struct lt_image_id id, uint64_t seen_device,
@@ -169,6 +175,61 @@ static void a_file_is_seen_again_under_its_own_sight(void **state)
 	lt_images_retire(t, 200);
 	assert_int_equal(freed(&a, 1), 1);
 	assert_true(lt_images_first_sight(t, 5, 0xabcdef));
+}
+
+struct decisions {
+	unsigned trusted, wrong;
+	char path[32];
+};
+
+static void decided(void *arg, const char *path, const char *collector, enum lt_site_state state)
+{
+	struct decisions *d = arg;
+
+	assert_string_equal(collector, "code");
+	snprintf(d->path, sizeof(d->path), "%s", path);
+	d->trusted += state == LT_SITE_TRUSTED;
+	d->wrong += state == LT_SITE_WRONG;
+}
+
+static void what_has_to_prove_itself_is_judged_once(void **state)
+{
+	static struct lt_attachment good = {.state = LT_SITE_UNPROVEN},
+				    bad = {.state = LT_SITE_UNPROVEN};
+	struct lt_images *t = *state;
+	struct decisions d = {0};
+
+	add(t, file(5, 1), 5, &good, 100);
+	add(t, file(5, 2), 5, &bad, 100);
+	assert_false(lt_images_on_trial(t));
+	lt_images_try(t, &good, "/bin/good", "code");
+	lt_images_try(t, &bad, "/bin/bad", "code");
+	lt_images_judge(t, decided, &d);
+	assert_true(lt_images_on_trial(t));
+	assert_int_equal(d.trusted + d.wrong, 0);
+
+	good.state = LT_SITE_TRUSTED;
+	lt_images_judge(t, decided, &d);
+	assert_int_equal(d.trusted, 1);
+	assert_string_equal(d.path, "/bin/good");
+
+	bad.state = LT_SITE_WRONG;
+	lt_images_judge(t, decided, &d);
+	lt_images_judge(t, decided, &d);
+	assert_int_equal(d.trusted, 1);
+	assert_int_equal(d.wrong, 1);
+	assert_string_equal(d.path, "/bin/bad");
+	assert_false(lt_images_on_trial(t));
+	/* Detached, and never attached again. */
+	assert_int_equal(freed(&bad, 1), 1);
+	{
+		struct lt_image_id id = file(5, 2);
+
+		assert_true(lt_images_attached(t, &id));
+	}
+	lt_images_retire(t, UINT64_MAX);
+	assert_int_equal(freed(&good, 1), 1);
+	assert_int_equal(freed(&bad, 1), 1);
 }
 
 static void attached_files_are_bounded_and_all_are_ended(void **state)
@@ -238,6 +299,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unused_files_are_detached, begin, end),
 		cmocka_unit_test_setup_teardown(pinned_files_stay, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_is_seen_again_under_its_own_sight, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_has_to_prove_itself_is_judged_once, begin,
 						end),
 		cmocka_unit_test_setup_teardown(attached_files_are_bounded_and_all_are_ended, begin,
 						end),

@@ -464,6 +464,55 @@ static void hosts_of_a_provider(void **state)
 			 -E2BIG);
 }
 
+static int put_flow(uint32_t number, uint32_t tgid, const char *host, const char *tenant)
+{
+	struct lt_record r = plain_record(9000 + number);
+
+	r.coverage = LT_COVERAGE_KNOWN_HOST_ENCRYPTED;
+	r.counts_in_total = false;
+	r.call.conn.tgid = tgid;
+	r.call.process_start_ns = 5;
+	r.call.request_body_bytes = 1000;
+	r.call.response_body_bytes = 1ull << 40;
+	r.cost = (struct lt_cost){.status = LT_PRICE_NO_USAGE};
+	r.call.usage = (struct lt_usage){0};
+	snprintf(r.call.host, sizeof(r.call.host), "%s", host);
+	snprintf(r.who.tenant, sizeof(r.who.tenant), "%s", tenant);
+	return put(ledger, &r);
+}
+
+static void encrypted_connections_are_summed_apart(void **state)
+{
+	struct lt_flow_sums sums;
+	struct lt_filter f;
+
+	(void)state;
+	lt_filter_init(&f);
+	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
+	assert_true(sums.connections == 0 && sums.hosts == 0 && sums.sent == 0);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(put_flow(i, 10 + i % 2, i < 5 ? "api.openai.com" : "api.x.ai",
+					  i < 4 ? "f-one" : "f-two"),
+				 0);
+	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
+	assert_int_equal(sums.connections, 6);
+	assert_int_equal(sums.processes, 2);
+	assert_int_equal(sums.hosts, 2);
+	assert_int_equal(sums.sent, 6000);
+	assert_true(sums.received == 6ull << 40);
+	f.tenant = "f-two";
+	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
+	assert_int_equal(sums.connections, 2);
+	f.tenant = "f-*";
+	f.since_ns = plain_record(9001).start_ns;
+	f.until_ns = plain_record(9004).start_ns;
+	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
+	assert_int_equal(sums.connections, 3);
+	f.tenant = "nobody";
+	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
+	assert_int_equal(sums.connections, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,7 +523,8 @@ int main(void)
 		cmocka_unit_test(sums_beyond_64_bits_stay_exact),
 		cmocka_unit_test(money_of_two_currencies_is_never_added),
 		cmocka_unit_test(one_tenant_and_a_range_of_time_use_an_index),
-		cmocka_unit_test(hosts_of_a_provider), /* puts more records */
+		cmocka_unit_test(hosts_of_a_provider), /* puts more records, as the next one */
+		cmocka_unit_test(encrypted_connections_are_summed_apart),
 	};
 
 	return cmocka_run_group_tests_name("ledger/query", tests, fill, empty);

@@ -2,11 +2,11 @@
 
 // Calls through net/http, as a service of Go makes them.
 //
-//	client [-http2] [-wait FILE] [-raw] FOLDER in-turn|at-once N EXCHANGE...
+//	client [-http2] [-clear PORT] [-wait FILE] [-raw] FOLDER in-turn|at-once N EXCHANGE...
 //	client FOLDER gateway CERTS PORT
 //
 // in-turn makes N calls of each exchange one after the other, on connections that are kept; at-once all of them at the
-// same time. -http2: port 8443, where the upstream speaks it. -wait: opens a connection first, says "ready" and calls
+// same time. -http2: port 8443, where the upstream speaks it. -clear: without TLS. -wait: opens a connection first, says "ready" and calls
 // when there is such a file. -raw: HTTP/1.1 written by hand into a tls.Conn, read into a buffer on the goroutine's stack, which
 // grows in the meantime.
 package main
@@ -43,6 +43,7 @@ type exchange struct {
 var (
 	http2 = flag.Bool("http2", false, "port 8443, over HTTP/2")
 	wait  = flag.String("wait", "", "connect first, call when there is such a file")
+	clear = flag.String("clear", "", "in the clear, to this port")
 	raw   = flag.Bool("raw", false, "by hand, with buffers on the stack")
 )
 
@@ -84,6 +85,9 @@ func request(e exchange) (*http.Request, error) {
 	}
 	if *http2 {
 		target.Host += ":8443"
+	}
+	if *clear != "" {
+		target.Scheme, target.Host = "http", target.Hostname()+":"+*clear
 	}
 	out, err := http.NewRequest(e.Request.Method, target.String(), &compact)
 	if err != nil {
