@@ -176,6 +176,7 @@ class Bed:
         self.corpus, self.addresses = corpus or {}, addresses
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lt-e2e."))
         self.served_log = self.folder / "served.jsonl"
+        self.config_file = None  # another one than ours
         self.upstream = None
         self.cleanups = []
         self.early = {}
@@ -229,7 +230,7 @@ class Bed:
 
     @property
     def config(self):
-        return self.folder / "config.yaml"
+        return self.config_file or self.folder / "config.yaml"
 
     def agent(self, name, *more):
         log = self.folder / f"{name}.log"

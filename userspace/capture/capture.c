@@ -256,7 +256,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 {
 	lt_defer(lt_capture_freep)
 	struct lt_capture *c = lt_calloc(1, sizeof(*c));
-	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, files;
 	struct lt_features features;
 	int r;
 
@@ -268,6 +268,11 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not
 	 * needed. */
 	lt_ignore(setrlimit(RLIMIT_MEMLOCK, &unlimited));
+	/* Every attached file holds some descriptors. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		lt_ignore(setrlimit(RLIMIT_NOFILE, &files));
+	}
 	lt_features_probe(&features);
 	r = check_features(&features, opts->way, problem);
 	if (r < 0)
@@ -296,6 +301,8 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
+	if (atomic_load(&c->ending))
+		lt_hurry_end(&c->hurry);
 	lt_hurry_close(&c->hurry);
 	pthread_mutex_destroy(&c->lock);
 	lt_free(c);
@@ -304,7 +311,8 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 
 void lt_capture_ending(struct lt_capture *c)
 {
-	atomic_store(&c->ending, true);
+	if (!atomic_exchange(&c->ending, true))
+		lt_hurry_begin(&c->hurry);
 }
 
 int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, int timeout_ms)

@@ -277,6 +277,7 @@ static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
 		.sweep_ns = a->config->sweep_ns,
+		.keep_ns = a->config->keep_ns,
 		.proved = on_proof,
 		.plain = {.ports = a->config->plain_ports,
 			  .cgroups = a->config->plain_cgroups,

@@ -32,6 +32,7 @@ struct lt_config {
 	uint16_t flow_ports[8]; /* whose connections are watched, default 443 alone */
 	size_t flow_port_count; /* 0: no flow records */
 	uint64_t sweep_ns;	/* how often all processes are looked at again, default 30 s */
+	uint64_t keep_ns; /* how long a file stays attached that nobody runs, default 10 min */
 };
 
 #define LT_CONFIG_PATH "/etc/ledgertap/ledgertap.yaml"

@@ -55,6 +55,7 @@ static void is_default(const struct lt_config *c)
 	assert_int_equal(c->ring_bytes, 8 << 20);
 	assert_int_equal(c->max_connections, 16384);
 	assert_int_equal(c->sweep_ns, 30000000000);
+	assert_int_equal(c->keep_ns, 600000000000);
 	assert_true(c->plain);
 	assert_false(c->mcp_stdio);
 	assert_true(has_port(c, 11434) && has_port(c, 8000) && has_port(c, 4000));
