@@ -252,8 +252,8 @@ static int mark_all_calls(struct around *a)
 			if (got < (ssize_t)call_size(a->machine))
 				break;
 			mark_calls(a, code, (size_t)got, segment->address + at);
-			/* A call may lie across two windows. */
-			at += (size_t)got == left ? left : (size_t)got - 4;
+			/* A call may lie across two windows. A file cut short ends the walk. */
+			at += (size_t)got == left || got <= 4 ? left : (size_t)got - 4;
 		}
 	}
 	return 0;
