@@ -427,7 +427,8 @@ static bool holds(const struct search *s, const struct lt_code_ref *ref)
 
 static bool recall(struct search *s, const struct lt_code_memory *memory)
 {
-	if (!memory || !memory->recall(memory->arg, s->texts[0].text, s->refs))
+	if (!memory || !memory->recall(memory->arg, s->texts[0].text, s->refs) ||
+	    s->refs->count > LT_CODE_REFS_MAX)
 		return false;
 	for (size_t i = 0; i < s->refs->count; i++) {
 		if (!holds(s, &s->refs->refs[i]))
@@ -508,6 +509,9 @@ static void x86_constants(const uint8_t *bytes, size_t n, size_t at, size_t size
 		i += length ? length : 1;
 	}
 	for (size_t i = at; i > 0; i--) {
+		/* What has a REX.B before it loads another register. */
+		if (i > 1 && bytes[i - 2] == 0x41 && (bytes[i - 1] & 0xf8) == 0xb8)
+			continue;
 		if (x86_constant(bytes + i - 1, at - i + 1, &argument, &value))
 			take(ret, argument, value);
 	}
