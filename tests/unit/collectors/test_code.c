@@ -316,6 +316,23 @@ static void reports_in_another_order_are_not_boringssls(void **state)
 	}
 }
 
+/* The reports are in parts of the functions then, which are no functions. */
+static void reports_moved_out_of_the_way_tell_nothing(void **state)
+{
+	static const char *const defines[] = {"-DPEEK_CALLED -DCOLD", "-DCOLD",
+					      "-DPEEK_GONE -DCOLD"};
+	static const char *const options[] = {"-O2 -fPIE -pie", "-O2 -fno-pie -no-pie " BARE};
+	struct lt_probe_plans plans;
+
+	(void)state;
+	for (size_t i = 0; i < LT_COUNT(defines) * LT_COUNT(options); i++) {
+		struct recipe how = {"boringssl", "gcc", options[i % 2], defines[i / 2]};
+
+		build(&how);
+		assert_int_equal(plans_of("image", &plans), -ENOENT);
+	}
+}
+
 /* Nobody says which of them is used. */
 static void two_copies_are_ambiguous(void **state)
 {
@@ -850,6 +867,7 @@ int main(void)
 		cmocka_unit_test(boringssl_without_an_unwind_table),
 		cmocka_unit_test(openssl_without_an_unwind_table),
 		cmocka_unit_test(reports_in_another_order_are_not_boringssls),
+		cmocka_unit_test(reports_moved_out_of_the_way_tell_nothing),
 		cmocka_unit_test(two_copies_are_ambiguous),
 		cmocka_unit_test(both_libraries_are_found),
 		cmocka_unit_test(images_cut_short),
