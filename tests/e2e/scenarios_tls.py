@@ -138,7 +138,7 @@ def awscrt(bed, name, program, *arguments, options=""):
 @scenario
 def s2n_calls(bed, _):
     """The functions of s2n themselves: buffers in vectors, blocked calls, an object that is used again."""
-    modes = ("plain", "slow", "again", "vectors", "vectors slow", "offset", "offset slow")
+    modes = ("plain", "slow", "again", "vectors", "vectors slow")
     in_parallel((awscrt, bed, "s2n-calls", "s2n_call.py", mode, *REQUEST) for mode in modes)
 
 
