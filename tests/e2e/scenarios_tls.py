@@ -116,7 +116,7 @@ def gnutls_calls(bed, _):
 @scenario
 def nss_calls(bed, _):
     """NSS, in a program that sends the like through files, pipes and sockets in the clear: no record comes of those."""
-    own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer")
+    own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer", "vectors")
 
 
 @scenario

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls by clients on three TLS libraries, to a server in the same network namespace.
+"""Calls by clients on TLS libraries in C, to a server in the same network namespace.
 
-usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where gnutls_call and nss_call are
+usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where those in C are
        calls.py --check < LEDGER.jsonl       whether every call is one record with its usage, under the right library
 """
 import collections
@@ -20,7 +20,9 @@ BODY = (b'{"id":"chatcmpl-of-the-kernel-test","object":"chat.completion","model"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 REQUEST = ("localhost", "/v1/chat/completions", "")
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
-           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek")]
+           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek"),
+           (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"), (4, "mbedtls", "mbedtls_call", "again"),
+           (4, "wolfssl", "wolfssl_call", "slow"), (4, "wolfssl", "wolfssl_call", "vectors slow")]
 
 
 def serve(listener, context):
