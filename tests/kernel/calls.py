@@ -21,8 +21,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 REQUEST = ("localhost", "/v1/chat/completions", "")
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
            (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek"),
-           (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"), (4, "mbedtls", "mbedtls_call", "again"),
-           (4, "wolfssl", "wolfssl_call", "slow"), (4, "wolfssl", "wolfssl_call", "vectors slow")]
+           (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"),
+           (4, "mbedtls", "mbedtls_call", "again"), (4, "wolfssl", "wolfssl_call", "slow"),
+           (4, "wolfssl", "wolfssl_call", "vectors slow")]
 
 
 def serve(listener, context):
