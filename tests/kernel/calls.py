@@ -22,8 +22,8 @@ REQUEST = ("localhost", "/v1/chat/completions", "")
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
            (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek"),
            (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"),
-           (4, "mbedtls", "mbedtls_call", "again"), (4, "wolfssl", "wolfssl_call", "slow"),
-           (4, "wolfssl", "wolfssl_call", "vectors slow")]
+           (4, "mbedtls", "mbedtls_call", "again"), (4, "wolfssl", "wolfssl_call", "again"),
+           (4, "wolfssl", "wolfssl_call", "vectors")]
 
 
 def serve(listener, context):
