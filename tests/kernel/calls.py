@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls by clients on three TLS libraries and in the clear, to a server in the same network namespace; and of a tool, to a
+"""Calls by clients on TLS libraries in C and in the clear, to a server in the same network namespace; and of a tool, to a
 child.
 
-usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where gnutls_call and nss_call are
+usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where those in C are
        calls.py --check < LEDGER.jsonl       whether every call is one record with its usage, under the right library
 """
 import collections
@@ -24,7 +24,10 @@ REQUEST = ("localhost", "/v1/chat/completions", "")
 OLLAMA_PORT, IN_THE_CLEAR = 11434, 3
 TOOL_SERVER, TOOL_CALLS = "kernel-test-tools", 3
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
-           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek")]
+           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek"),
+           (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"),
+           (4, "mbedtls", "mbedtls_call", "again"), (4, "wolfssl", "wolfssl_call", "again"),
+           (4, "wolfssl", "wolfssl_call", "vectors")]
 
 
 def serve(listener, context):
