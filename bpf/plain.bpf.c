@@ -34,7 +34,9 @@ static __always_inline void sock_moved(struct sock *sk, __u32 dir, int len)
 	if (len <= 0 ||
 	    !is_wanted(sk->__sk_common.skc_family, sk->sk_protocol, sk->__sk_common.skc_dport))
 		return;
-	if (own_tgid() == lt_own_tgid)
+	/* The kernel's own sockets (a file system over the network) have no file; the registers are
+	 * those of a call on something else then. */
+	if (own_tgid() == lt_own_tgid || !BPF_CORE_READ(sk, sk_socket, file))
 		return;
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	if (syscall_read(regs, syscall_number(regs), &s) && s.dir == dir)

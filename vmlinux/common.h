@@ -99,6 +99,8 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
+struct socket;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be16 skc_dport;
@@ -111,6 +113,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	struct socket *sk_socket;
 };
 
 struct unix_sock {
