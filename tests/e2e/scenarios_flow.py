@@ -94,7 +94,7 @@ def flow_container(bed, _):
     client = bed.start(["sh", "-ec", script, "sh", PYTHON, HERE / "clients" / "hello.py", "api.anthropic.com", "whole"],
                        environment)
     bed.expect_flows("flow-container", 1, host="api.anthropic.com", pid=client.pid, container_id=CONTAINER,
-                     runtime="docker", tenant="t-flow-container")
+                     runtime="docker")
     finish(client)
 
 
@@ -115,7 +115,7 @@ def flow_open(bed, _):
     finally:
         agent.kill()
     finish(client)
-    if "calls openai through TLS that is not read (Java's own TLS" not in log.read_text():
+    if "calls openai through TLS that was not read (Java's own TLS" not in log.read_text():
         raise RuntimeError("the agent did not say that Java's TLS is not read")
     if [record["coverage_class"] for record in found] != ["known_host_encrypted"]:
         raise RuntimeError(f"{len(found)} records at the end of the agent, expected one flow")
