@@ -207,10 +207,10 @@ endif
 
 # ---- the two commands of the README, and the rest --------------------------------------------------------
 
-DEB_DEPS := gcc clang llvm make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
+DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
 	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev pmccabe shellcheck \
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
-	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev
+	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
 .PHONY: deps test lint golden e2e test-clients soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)

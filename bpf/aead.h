@@ -238,6 +238,10 @@ static __always_inline void record_of_data(struct aead_thread *thread, __u64 id,
 		return;
 	position = __sync_fetch_and_add(&f.conn->position[dir & 1], len);
 	wanted = wanted_bytes(f.conn, call, position, len);
+	/* A function that is none of these shows no headers of records: what speaks another
+	 * protocol than HTTP proves nothing against a site. */
+	if (f.conn->tries < CONN_TRIES)
+		note_site(call->site, f.conn);
 	if (wanted > 0)
 		emit_rest(&f, call, position, text, wanted);
 }
@@ -319,19 +323,36 @@ static __always_inline void enter_seal(struct aead_thread *thread, __u64 name)
 	record_passes(thread, name, LT_DIR_WRITE, type);
 }
 
+static __always_inline void enter_call(struct pt_regs *ctx, __u64 name, __u64 buf, __u64 done,
+				       __u64 cookie, __u32 asked)
+{
+	struct call call = {
+		.sp = PT_REGS_SP(ctx),
+		.ctx = name,
+		.buf = buf,
+		.done = done,
+		.dir = LT_DIR_READ,
+		.library = LT_COOKIE_LIBRARY(cookie),
+		.site = LT_COOKIE_SITE(cookie),
+		.asked = asked,
+	};
+
+	call_enter(&call);
+}
+
 static __always_inline void enter_open(struct pt_regs *ctx, __u64 name, const struct aead_call *a,
-				       __u64 how)
+				       __u64 how, __u64 cookie)
 {
 	__u32 type = record_type(a);
 
 	if (type != RECORD_NONE && name)
-		call_enter(PT_REGS_SP(ctx), name, a->text, a->len | (__u64)type << 32 | how,
-			   LT_DIR_READ, LT_COOKIE(0, LT_LIBRARY_RUSTLS, 0), 0);
+		enter_call(ctx, name, a->text, a->len | (__u64)type << 32 | how, cookie, a->len);
 }
 
-static __always_inline void enter_record(struct pt_regs *ctx, __u32 hook,
+static __always_inline void enter_record(struct pt_regs *ctx, __u64 cookie,
 					 struct aead_thread *thread)
 {
+	__u32 hook = LT_COOKIE_HOOK(cookie);
 	const bool of_ring = hook == LT_HOOK_RING_SEAL || hook == LT_HOOK_RING_OPEN;
 	const bool seals = hook == LT_HOOK_RING_SEAL || hook == LT_HOOK_AEAD_SEAL ||
 			   hook == LT_HOOK_AEAD_SEAL_SCATTER;
@@ -351,10 +372,11 @@ static __always_inline void enter_record(struct pt_regs *ctx, __u32 hook,
 		return;
 	a->text = untag(a->text);
 	name = of_ring ? key_digest(untag(a->key)) : untag(a->key);
+	thread->call.site = LT_COOKIE_SITE(cookie);
 	if (seals)
 		enter_seal(thread, name);
 	else
-		enter_open(ctx, name, a, of_ring ? 0 : OPEN_CHECKED);
+		enter_open(ctx, name, a, of_ring ? 0 : OPEN_CHECKED, cookie);
 }
 
 static __always_inline void key_freed(struct aead_thread *thread, __u64 name)
@@ -370,8 +392,9 @@ static __always_inline void key_freed(struct aead_thread *thread, __u64 name)
 	drop_key(name);
 }
 
-static __always_inline void enter_hook(struct pt_regs *ctx, __u32 hook)
+static __always_inline void enter_hook(struct pt_regs *ctx, __u64 cookie)
 {
+	__u32 hook = LT_COOKIE_HOOK(cookie);
 	struct aead_thread *thread;
 
 	if (bpf_get_current_pid_tgid() >> 32 == lt_own_tgid)
@@ -384,16 +407,15 @@ static __always_inline void enter_hook(struct pt_regs *ctx, __u32 hook)
 	else if (hook == LT_HOOK_AEAD_FREE)
 		key_freed(thread, untag(thread->words[0]));
 	else if (hook == LT_HOOK_RING_INIT)
-		call_enter(PT_REGS_SP(ctx), 1, untag(rust_result(ctx)), OPEN_MAKES_KEY, LT_DIR_READ,
-			   LT_COOKIE(0, LT_LIBRARY_RUSTLS, 0), 0);
+		enter_call(ctx, 1, untag(rust_result(ctx)), OPEN_MAKES_KEY, cookie, 0);
 	else
-		enter_record(ctx, hook, thread);
+		enter_record(ctx, cookie, thread);
 }
 
-static __always_inline int aead_enter(struct pt_regs *ctx, __u32 hook)
+static __always_inline int aead_enter(struct pt_regs *ctx, __u64 cookie)
 {
 	guard_enter();
-	enter_hook(ctx, hook);
+	enter_hook(ctx, cookie);
 	guard_leave();
 	return 0;
 }
@@ -401,13 +423,14 @@ static __always_inline int aead_enter(struct pt_regs *ctx, __u32 hook)
 SEC("uprobe")
 int lt_aead_enter(struct pt_regs *ctx)
 {
-	return aead_enter(ctx, LT_COOKIE_HOOK(bpf_get_attach_cookie(ctx)));
+	return aead_enter(ctx, bpf_get_attach_cookie(ctx));
 }
 
 static __always_inline void leave_open(struct aead_thread *thread, const struct call *call)
 {
 	__u32 type = OPEN_TYPE(call->done);
 
+	thread->call.site = call->site;
 	thread->args.text = call->buf;
 	thread->args.len = OPEN_LEN(call->done);
 	if (type == RECORD_INNER)
@@ -445,7 +468,7 @@ int lt_aead_leave(struct pt_regs *ctx)
 	SEC("uprobe")                                                                              \
 	int lt_aead_plain_##name(struct pt_regs *ctx)                                              \
 	{                                                                                          \
-		return aead_enter(ctx, hook);                                                      \
+		return aead_enter(ctx, LT_COOKIE(0, LT_LIBRARY_RUSTLS, hook));                     \
 	}
 
 AEAD_PLAIN(open, LT_HOOK_AEAD_OPEN)

@@ -143,44 +143,45 @@ static int find_sites(struct search *s)
 	return r < 0 ? r : s->count == 0 ? -ENOENT : 0;
 }
 
-/* By the unwind table: each function that it knows from the first site's on. */
-static int starts_by_table(struct search *s, uint64_t end)
+/* By the unwind table, wherever a linker put each function by how often it is used. */
+static int place_by_table(struct search *s)
 {
-	struct lt_code_function function;
-	int r = lt_code_function(s->image, s->sites[0].at, &function);
+	struct lt_code_function function = {0};
+	int r = 0;
 
-	while (r == 0 && function.start < end && s->starts_n < STARTS_MAX) {
-		s->starts[s->starts_n++] = function.start;
-		r = lt_code_function(s->image, (function.end + 15) & ~15ULL, &function);
+	for (size_t i = 0; i < s->count && r == 0; i++) {
+		r = lt_code_function(s->image, s->sites[i].at, &function);
+		s->sites[i].function = function.start;
+		if (s->sites[i].reason == roles[INIT].mark)
+			s->starts[0] = function.start;
 	}
-	return s->starts_n == 0 ? -ENOENT : 0;
+	/* Those that follow on what makes keys. */
+	function.start = s->starts[0];
+	while (r == 0 && s->starts_n < STARTS_MAX && function.start < s->starts[0] + AROUND) {
+		s->starts[s->starts_n++] = function.start;
+		if (lt_code_function(s->image, function.start, &function) < 0 ||
+		    lt_code_function(s->image, (function.end + 15) & ~15ULL, &function) < 0)
+			break;
+	}
+	return r;
 }
 
-/* Without it: what is called from elsewhere. */
-static int starts_by_calls(struct search *s, uint64_t end)
-{
-	int count = lt_code_targets(s->image, s->sites[0].at - AROUND, end, s->starts, STARTS_MAX);
-
-	s->starts_n = count < 0 ? 0 : (size_t)count;
-	return count < 0 ? count : 0;
-}
-
-/* Gives each site its function: the nearest begin before it. */
-static int place(struct search *s, int (*find_starts)(struct search *s, uint64_t end))
+/* Without it: each function begins where the nearest call before a site goes to. */
+static int place_by_calls(struct search *s)
 {
 	uint64_t first = s->sites[0].at, last = s->sites[s->count - 1].at;
-	int r;
+	int count;
 
 	if (last - first > LT_CODE_FUNCTION_MAX)
 		return -ENOTUNIQ;
-	s->starts_n = 0;
-	r = find_starts(s, last + 1);
+	count = lt_code_targets(s->image, first - AROUND, last + 1, s->starts, STARTS_MAX);
+	s->starts_n = count < 0 ? 0 : (size_t)count;
 	for (size_t i = 0; i < s->count; i++) {
 		s->sites[i].function = 0;
 		for (size_t n = 0; n < s->starts_n && s->starts[n] <= s->sites[i].at; n++)
 			s->sites[i].function = s->starts[n];
 	}
-	return r;
+	return count < 0 ? count : 0;
 }
 
 static bool reports(size_t role, int reason)
@@ -281,11 +282,11 @@ static int plan_code(const struct lt_elf_image *image, struct lt_probe_plan *pla
 	r = find_sites(s);
 	if (r < 0)
 		return r;
-	r = lt_elf_unwind_table(image) ? place(s, starts_by_table) : -ENOENT;
+	r = lt_elf_unwind_table(image) ? place_by_table(s) : -ENOENT;
 	if (r == 0)
 		r = find_roles(s, functions);
 	if (r == -ENOENT) {
-		r = place(s, starts_by_calls);
+		r = place_by_calls(s);
 		if (r == 0)
 			r = find_roles(s, functions);
 	}

@@ -16,9 +16,7 @@
 
 #include "userspace/base/alloc.h"
 
-enum {
-	SYMBOLS_MAX = 4 << 20, /* Chromium has about one million */
-};
+enum { SYMBOLS_MAX = 4 << 20 }; /* Chromium has about one million */
 
 struct lt_elf_image {
 	Elf *elf;

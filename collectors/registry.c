@@ -5,9 +5,11 @@
 #include "collectors/collector.h"
 
 static const struct lt_collector *const collectors[] = {
-	&lt_openssl_collector,	    &lt_gnutls_collector, &lt_nss_collector,
-	&lt_go_tls_collector,	    &lt_rustls_collector, &lt_boringssl_code_collector,
-	&lt_openssl_code_collector,
+	&lt_wolfssl_collector,	 /* its builds may have OpenSSL's names too */
+	&lt_boringssl_collector, /* its functions bear OpenSSL's names */
+	&lt_openssl_collector,	 &lt_gnutls_collector,	       &lt_nss_collector,
+	&lt_s2n_collector,	 &lt_mbedtls_collector,	       &lt_go_tls_collector,
+	&lt_rustls_collector,	 &lt_boringssl_code_collector, &lt_openssl_code_collector,
 };
 
 static bool has_library(const struct lt_probe_plans *plans, enum lt_library library)
@@ -19,13 +21,24 @@ static bool has_library(const struct lt_probe_plans *plans, enum lt_library libr
 	return false;
 }
 
+static bool has_openssl_names(const struct lt_probe_plans *plans)
+{
+	for (size_t i = 0; i < LT_COUNT(collectors); i++) {
+		if (collectors[i]->openssl_names && !collectors[i]->by_code &&
+		    has_library(plans, collectors[i]->library))
+			return true;
+	}
+	return false;
+}
+
 int lt_collector_next(const struct lt_elf_image *image, size_t *asked, struct lt_probe_plans *found)
 {
 	while (*asked < LT_COUNT(collectors) && found->count < LT_PLANS_MAX) {
 		const struct lt_collector *next = collectors[(*asked)++];
 		int r;
 
-		if (next->by_code && has_library(found, next->library))
+		if ((next->by_code && has_library(found, next->library)) ||
+		    (next->openssl_names && has_openssl_names(found)))
 			continue;
 		r = next->plan(image, &found->plans[found->count]);
 		if (r == 0)

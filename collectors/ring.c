@@ -26,7 +26,7 @@ enum {
 	WINDOW_WORDS = 8 << 10,
 	WINDOW_RELOCATIONS = 4 << 10,
 	WORD = sizeof(uint64_t),
-	NEAR = 4096, /* bytes between tables of one source file */
+	NEAR = 64 << 10, /* bytes between tables of one crate */
 	KEY_128 = 16,
 	KEY_256 = 32,
 };

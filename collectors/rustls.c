@@ -10,7 +10,6 @@
 
 #include "collectors/aead.h"
 #include "collectors/code_refs.h"
-#include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
 
 /* A program may hold both libraries. Each is whole or not there. */

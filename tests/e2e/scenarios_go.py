@@ -132,40 +132,43 @@ def seen_by(agent, tenant, count):
         time.sleep(0.2)
 
 
-def check_way(bed, exchanges, way):
-    """The same calls, by a second agent that attaches in that way."""
-    name, times = f"go-by-{way}", 4
-    wrapper, log = bed.folder / name, bed.folder / f"{name}.log"
+def check_way(bed, exchanges, way, early, later, tenant, times, tls):
+    """The same calls, by a second agent that attaches in that way. The command `early` is there before that agent and
+    calls when there is the file that it is told of, so its program is attached for sure; `later` comes after it. Either
+    calls PLAIN and STREAM so many times, for that tenant."""
+    wrapper, log, file = (bed.folder / f"{tenant}{end}" for end in ("", ".log", ".call"))
     wrapper.write_text(f'#!/bin/sh\ncommand=$1; shift\n[ "$command" != agent ] || set -- --attach {way} "$@"\n'
                        f'exec {BINARY} "$command" "$@"\n')
     wrapper.chmod(0o755)
     log.touch()
-    program, go = build("client", "pie"), bed.folder / f"{name}.go"
-    environment = bed.environment("go-ways", f"t-{name}", comm=program.name, tls="go_tls")
-    # There before the agent: its file is attached when the agent says that it is ready, however long that takes.
-    first = bed.start([program, "-wait", go, EXCHANGES, "at-once", times, PLAIN, STREAM], environment)
+    first = early(file)
     first.stdout.readline()
-    agent = Agent(bed.folder / f"{name}.state", bed.config, log, wrapper)
+    agent = Agent(bed.folder / f"{tenant}.state", bed.config, log, wrapper)
     try:
         agent.wait_ready(60)
-        go.touch()
+        file.touch()
         finish(first)
-        bed.run([program, "-http2", EXCHANGES, "at-once", times, PLAIN, STREAM], environment)
-        records = seen_by(agent, f"t-{name}", 4 * times)
+        finish(later())
+        records = seen_by(agent, tenant, 4 * times)
     finally:
         agent.stop(20)
         first.kill()
     wanted = sorted([exchanges[ident].expected["output_tokens"] for ident in (PLAIN, STREAM)] * 2 * times)
     found = sorted((record.get("usage") or {}).get("output_tokens") or 0 for record in records)
-    if found != wanted or {record.get("tls_library") for record in records} != {"go_tls"}:
+    if found != wanted or {record.get("tls_library") for record in records} != {tls}:
         raise RuntimeError(f"--attach {way}: {len(records)} records of {4 * times} calls, output tokens {found}")
 
 
 @scenario
 def go_ways(bed, exchanges):
     """The ways of attaching that older kernels need; the other scenarios take the best that there is."""
+    program = build("client", "pie")
     for way in ("cookie", "plain"):
-        check_way(bed, exchanges, way)
+        tenant = f"t-go-by-{way}"
+        environment = bed.environment("go-ways", tenant, comm=program.name, tls="go_tls")
+        calls = (EXCHANGES, "at-once", 4, PLAIN, STREAM)
+        check_way(bed, exchanges, way, lambda file: bed.start([program, "-wait", file, *calls], environment),
+                  lambda: bed.start([program, "-http2", *calls], environment), tenant, 4, "go_tls")
 
 
 @scenario

@@ -9,6 +9,7 @@ import threading
 
 from bed import HERE, NODE_PATH, ROOT, Missing, finish
 from scenarios import BEFORE, CACHE, EXCHANGES, PLAIN, STREAM, scenario
+from scenarios_go import check_way
 
 SOURCES = HERE / "clients" / "rust"
 BUILT = ROOT / "build" / "e2e" / "rust"
@@ -79,6 +80,10 @@ def all_ways(bed, name):
     finish(bed.early.pop(name))
     both = (PLAIN, STREAM)
     client(bed, name, "in-turn", 5, *both, CACHE)
+    client(bed, name, "in-turn", 5, *both, options="rekey; delay=1; split=random:2")
+    client(bed, name, "in-turn", 2, PLAIN, options="framing=close; pad=300000; encoding=gzip; split=999")
+    for port in ("8444", "8445"):
+        client(bed, name, "at-once", 5, *both, flags=["-port", port])
     client(bed, name, "in-turn", 5, *both, flags=["-http2"])
     for threads in ("1", "4"):
         client(bed, name, "at-once", 20, *both, options="delay=5; split=random:4", flags=["-threads", threads])
@@ -104,6 +109,18 @@ def rust_ring(bed, _):
 @scenario
 def rust_ring_stripped(bed, _):
     all_ways(bed, "rust-ring-stripped")
+
+
+@scenario
+def rust_ways(bed, exchanges):
+    """The ways of attaching that older kernels need."""
+    for way in ("cookie", "plain"):
+        for provider in ("aws-lc", "ring"):
+            program, tenant = build(provider, "stripped"), f"t-{provider}-by-{way}"
+            environment = bed.environment("rust-ways", tenant, comm=program.name[:15], tls="rustls")
+            calls = (EXCHANGES, "in-turn", 4, PLAIN, STREAM)
+            check_way(bed, exchanges, way, lambda file: bed.start([program, "-wait", file, *calls], environment),
+                      lambda: bed.start([program, "-http2", "-threads", "4", *calls], environment), tenant, 4, "rustls")
 
 
 def start_deno(bed, name, port, *arguments, options="", **more):

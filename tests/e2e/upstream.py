@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1 (with WebSockets), and
-over HTTP/2 on port 8443 where the h2 package is there. The same over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
+over HTTP/2 on port 8443 where the h2 package is there. Port 8444 speaks TLS 1.2 with AES, 8445 with ChaCha20.
+The same over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
 
 usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus] [--both ADDRESS]...
 
@@ -18,6 +19,7 @@ The same header can carry options: `x-lt-exchange: ID; encoding=br; split=7`
     pad=N                           N blanks in front of a JSON body, to make it long
     cut=N                           close the connection after N parts of the body
     repeat=N                        send the middle parts of a stream N times, to make it long
+    rekey                           new keys for both directions before every part (TLS 1.3)
     grpc-status=N                   end a gRPC call with this status behind its messages (HTTP/2)
 
 A socket knows options of its own: see upstream_websocket.py.
@@ -30,6 +32,7 @@ Anything that no exchange fits (another host, say) gets a small JSON document.
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import functools
 import json
 import pathlib
@@ -47,6 +50,7 @@ from exchanges import load, load_corpus, numbered  # noqa: E402
 MAX_BODY = 64 << 20
 HTTP2_PORT = 8443
 PLAIN_PORTS = (8000, 11434, 7777)  # two that the agent looks at by default, and one that it does not
+OLD_PORTS = {8444: "ECDHE+AESGCM", 8445: "ECDHE+CHACHA20"}
 OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
 SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 
@@ -57,6 +61,16 @@ def labels(text):
     if "=" in head:
         rest, head = [head, *rest], ""
     return head, {key: value for key, _, value in (part.partition("=") for part in rest if part)}
+
+
+def renew_keys(writer):
+    """What Python's ssl has no call for: our next record says that new keys follow, and that they be the other side's
+    duty too. Its object of C holds the socket and then the SSL behind what every object begins with."""
+    held = id(writer.get_extra_info("ssl_object")._sslobj) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
+    library = ctypes.CDLL("libssl.so.3")
+    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    if library.SSL_key_update(ctypes.c_void_p.from_address(held), 1) != 1:
+        raise RuntimeError("no new keys")
 
 
 class Plain:
@@ -312,6 +326,8 @@ class Upstream:
             if delay:
                 await writer.drain()
                 await asyncio.sleep(delay)
+            if "rekey" in options:
+                renew_keys(writer)
             writer.write(data if framing in ("length", "close") else b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
         if framing == "chunked":
@@ -345,6 +361,15 @@ async def start_http2(upstream, args):
         await asyncio.start_server(either, args.both, args.port, ssl=tls(args, "h2", "http/1.1"), backlog=512)
 
 
+async def start_old(upstream, args):
+    for port, ciphers in OLD_PORTS.items():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+        await asyncio.start_server(upstream.serve, "127.0.0.1", port, ssl=context, backlog=512)
+
+
 async def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--certs", type=pathlib.Path, required=True)
@@ -359,6 +384,7 @@ async def main():
     await start_http2(upstream, args)
     for port in PLAIN_PORTS:
         await asyncio.start_server(upstream.serve, "127.0.0.1", port, backlog=512)
+    await start_old(upstream, args)
     print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
     async with server:
         await server.serve_forever()

@@ -373,6 +373,12 @@ static const char *const usual_files[] = {
 	"/usr/lib64/libnspr4.so",
 	"/usr/lib/*/libssl3.so",
 	"/usr/lib64/libssl3.so",
+	"/usr/lib/*/libmbedtls.so.*",
+	"/usr/lib64/libmbedtls.so.*",
+	"/usr/lib/*/libwolfssl.so.*",
+	"/usr/lib64/libwolfssl.so.*",
+	"/usr/lib/*/libs2n.so*",
+	"/usr/lib64/libs2n.so*",
 };
 
 static void attach_usual(struct lt_scout *s)

@@ -3,10 +3,10 @@
 //! Calls through reqwest on rustls, as a service in Rust makes them: built once on each of rustls's two providers of
 //! cryptography.
 //!
-//!     client [-http2] [-wait FILE] [-threads N] FOLDER in-turn|at-once N EXCHANGE...
+//!     client [-http2] [-port N] [-wait FILE] [-threads N] FOLDER in-turn|at-once N EXCHANGE...
 //!
 //! in-turn makes N calls of each exchange one after the other, on connections that are kept; at-once all of them at the
-//! same time. -http2: port 8443, where the upstream speaks it. -wait: opens a connection first, says "ready" and calls
+//! same time. -http2: port 8443, where the upstream speaks it; -port: another. -wait: opens a connection first, says "ready" and calls
 //! when there is such a file. -threads: of the runtime, between which a connection may wander; one unless said.
 
 use std::error::Error;
@@ -20,6 +20,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[derive(Default)]
 struct Options {
     http2: bool,
+    port: Option<u16>,
     wait: Option<String>,
     threads: usize,
     words: Vec<String>,
@@ -30,14 +31,15 @@ fn parse() -> Result<Options, Failure> {
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-http2" => options.http2 = true,
+            "-http2" => (options.http2, options.port) = (true, Some(8443)),
+            "-port" => options.port = Some(words.next().unwrap_or_default().parse()?),
             "-wait" => options.wait = words.next(),
             "-threads" => options.threads = words.next().unwrap_or_default().parse()?,
             _ => options.words.push(word),
         }
     }
     if options.words.len() < 4 {
-        return Err("usage: client [-http2] [-wait FILE] [-threads N] FOLDER in-turn|at-once N EXCHANGE...".into());
+        return Err("usage: client [-http2] [-port N] [-wait FILE] [-threads N] FOLDER in-turn|at-once N EXCHANGE...".into());
     }
     Ok(options)
 }
@@ -47,10 +49,10 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, Failure> {
 }
 
 /// Where the upstream is asked for that URL.
-fn target(url: &str, http2: bool) -> Result<reqwest::Url, Failure> {
+fn target(url: &str, port: Option<u16>) -> Result<reqwest::Url, Failure> {
     let mut url = reqwest::Url::parse(url)?;
-    if http2 {
-        url.set_port(Some(8443)).map_err(|_| "no port in that URL")?;
+    if port.is_some() {
+        url.set_port(port).map_err(|_| "no port in that URL")?;
     }
     Ok(url)
 }
@@ -64,14 +66,14 @@ async fn finish(response: Response, http2: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn call(client: Client, id: String, exchange: Value, http2: bool) -> Result<(), Failure> {
+async fn call(client: Client, id: String, exchange: Value, http2: bool, port: Option<u16>) -> Result<(), Failure> {
     let request = &exchange["request"];
     let key = env::var("LT_KEY").unwrap_or_default();
     let want = env::var("LT_WANT").unwrap_or_default();
     let options = env::var("LT_OPTIONS").unwrap_or_default();
     let which = if options.is_empty() { id } else { format!("{id}; {options}") };
     let mut out = client
-        .request(Method::from_bytes(text(request, "method")?.as_bytes())?, target(text(request, "url")?, http2)?)
+        .request(Method::from_bytes(text(request, "method")?.as_bytes())?, target(text(request, "url")?, port)?)
         .header("x-lt-exchange", which)
         .header("x-lt-want", format!("{want}; pid={}", process::id()))
         .body(request["body"].to_string());
@@ -87,11 +89,11 @@ async fn call(client: Client, id: String, exchange: Value, http2: bool) -> Resul
 }
 
 /// A connection that is there, and idle, before anybody looks.
-async fn connect_and_wait(client: &Client, exchange: &Value, file: &str, http2: bool) -> Result<(), Failure> {
-    let mut url = target(text(&exchange["request"], "url")?, http2)?;
+async fn connect_and_wait(client: &Client, exchange: &Value, file: &str, options: &Options) -> Result<(), Failure> {
+    let mut url = target(text(&exchange["request"], "url")?, options.port)?;
     url.set_path("/nothing");
     url.set_query(None);
-    finish(client.get(url).send().await?, http2).await?;
+    finish(client.get(url).send().await?, options.http2).await?;
     println!("ready");
     while !Path::new(file).exists() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -107,12 +109,13 @@ async fn run(options: Options) -> Result<(), Failure> {
         exchanges.push((name, serde_json::from_slice::<Value>(&fs::read(Path::new(folder).join(format!("{name}.json")))?)?));
     }
     if let Some(file) = &options.wait {
-        connect_and_wait(&client, &exchanges[0].1, file, options.http2).await?;
+        connect_and_wait(&client, &exchanges[0].1, file, &options).await?;
     }
     let mut tasks = Vec::new();
     for _ in 0..times.parse()? {
         for (name, exchange) in &exchanges {
-            let task = tokio::spawn(call(client.clone(), name.to_string(), exchange.clone(), options.http2));
+            let work = call(client.clone(), name.to_string(), exchange.clone(), options.http2, options.port);
+            let task = tokio::spawn(work);
             if how == "in-turn" {
                 task.await??;
             } else {
