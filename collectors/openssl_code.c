@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OpenSSL 3 linked in and stripped (Codex and other programs built with a static OpenSSL).
+ * OpenSSL linked in and stripped (Codex and other programs built with a static OpenSSL).
  *
- * Where OpenSSL 3 reports an error it names the function (ERR_set_debug, openssl/err.h). All public
+ * Where OpenSSL 3 reports an error it names the function (ERR_set_debug, openssl/err.h). Before, it
+ * passed the function's number and its source file (ERR_put_error; SSL_F_..., openssl/sslerr.h),
+ * numbers that are the same in all releases. All public
  * forms of reading and writing end in ssl_read_internal and ssl_write_internal, which are hooked:
  *
  *   int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes)
- *   int ssl_write_internal(SSL *s, const void *buf, size_t num, size_t *written)      3.0 to 3.2
+ *   int ssl_write_internal(SSL *s, const void *buf, size_t num, size_t *written)    1.1.1 to 3.2
  *   int ssl_write_internal(SSL *s, const void *buf, size_t num, uint64_t flags,
  *                          size_t *written)                                            since 3.3
  *
  * Which of the two shows where it begins: it puts away what it was passed. Where a compiler put a
- * copy of them into each public function, SSL_read and SSL_write are hooked themselves, which are
- * known by their names.
+ * copy of them into each public function, and before 1.1.1, SSL_read and SSL_write are hooked
+ * themselves.
  */
 #include <elf.h>
 #include <errno.h>
@@ -35,11 +37,25 @@ static const struct lt_code_text names[] = {
 	[TEXT_SHUTDOWN] = {"SSL_shutdown"},
 };
 
+/* Before 3.0. */
+static const struct lt_code_text file_name[] = {{"ssl_lib.c", true}};
+
+static const struct {
+	int number, text;
+} numbers[] = {
+	{524, TEXT_WRITE_INTERNAL}, {523, TEXT_READ_INTERNAL}, {208, TEXT_WRITE},
+	{223, TEXT_READ},	    {224, TEXT_SHUTDOWN},
+};
+
 enum {
 	FUNCTIONS_MAX = 4,
 	BEGIN_BYTES = 512,
 	REPORT_LINE = 1, /* arguments of ERR_set_debug */
 	REPORT_NAME = 2,
+	PUT_LIBRARY = 0, /* of ERR_put_error */
+	PUT_FUNCTION = 1,
+	PUT_FILE = 3,
+	LIBRARY_SSL = 20,
 	LINE_MIN = 300, /* of ssl_lib.c: far above where its functions begin */
 };
 
@@ -49,28 +65,46 @@ struct found {
 	size_t counts[LT_COUNT(names)]; /* FUNCTIONS_MAX: as many or more */
 };
 
-/* Whether @ref is a report: ERR_set_debug(file, line, name). Others name the functions too, for
- * dlsym(). */
-static int is_report(const struct lt_elf_image *image, const struct lt_code_ref *ref)
+/* Which function @ref reports of: ERR_set_debug(file, line, name). -ENOENT: it is no report; others
+ * name the functions too, for dlsym(). */
+static int report_by_name(const struct lt_elf_image *image, const struct lt_code_ref *ref)
 {
 	int64_t constants[LT_CODE_ARGUMENTS];
 	int r;
 
 	if (ref->argument != REPORT_NAME)
-		return 0;
+		return -ENOENT;
 	r = lt_code_constants(image, ref, constants);
-	return r < 0 ? r : constants[REPORT_LINE] >= LINE_MIN;
+	if (r < 0)
+		return r;
+	return constants[REPORT_LINE] >= LINE_MIN ? ref->text : -ENOENT;
 }
 
-static int add_function(struct found *f, const struct lt_code_ref *ref)
+/* The same before 3.0: ERR_put_error(library, function, reason, file, line). */
+static int report_by_number(const struct lt_elf_image *image, const struct lt_code_ref *ref)
 {
-	struct lt_code_function *functions = f->functions[ref->text], function;
-	size_t *count = &f->counts[ref->text];
-	int r = is_report(f->image, ref);
+	int64_t constants[LT_CODE_ARGUMENTS];
+	int r;
 
-	if (r <= 0)
+	if (ref->argument != PUT_FILE)
+		return -ENOENT;
+	r = lt_code_constants(image, ref, constants);
+	if (r < 0)
 		return r;
-	r = lt_code_function(f->image, ref->at, &function);
+	for (size_t i = 0; constants[PUT_LIBRARY] == LIBRARY_SSL && i < LT_COUNT(numbers); i++) {
+		if (constants[PUT_FUNCTION] == numbers[i].number)
+			return numbers[i].text;
+	}
+	return -ENOENT;
+}
+
+/* The function in which @text is reported, at @at. */
+static int add_function(struct found *f, int text, uint64_t at)
+{
+	struct lt_code_function *functions = f->functions[text], function;
+	size_t *count = &f->counts[text];
+	int r = lt_code_function(f->image, at, &function);
+
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < *count; i++) {
@@ -227,38 +261,67 @@ static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsi
 	return 0;
 }
 
-static int plan_refs(const struct lt_elf_image *image, const struct lt_code_refs *refs,
-		     struct lt_probe_plan *ret)
+static int find_functions(struct found *f, const struct lt_code_refs *refs,
+			  int (*report)(const struct lt_elf_image *image,
+					const struct lt_code_ref *ref))
 {
-	struct found f = {.image = image};
-	int r = 0;
+	for (size_t i = 0; i < refs->count; i++) {
+		int r = report(f->image, &refs->refs[i]);
+
+		if (r >= 0)
+			r = add_function(f, r, refs->refs[i].at);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+static int plan_functions(const struct found *f, struct lt_probe_plan *ret)
+{
+	int r;
 
 	*ret = (struct lt_probe_plan){
 		.library = LT_LIBRARY_OPENSSL,
 		.found = LT_FOUND_CODE,
 		.collector = lt_openssl_code_collector.name,
 	};
-	for (size_t i = 0; i < refs->count && r == 0; i++)
-		r = add_function(&f, &refs->refs[i]);
+	r = add_direction(f, ret, TEXT_READ_INTERNAL, TEXT_READ, LT_HOOK_READ, LT_HOOK_READ_EX, 0);
 	if (r == 0)
-		r = add_direction(&f, ret, TEXT_READ_INTERNAL, TEXT_READ, LT_HOOK_READ,
-				  LT_HOOK_READ_EX, 0);
-	if (r == 0)
-		r = add_direction(&f, ret, TEXT_WRITE_INTERNAL, TEXT_WRITE, LT_HOOK_WRITE,
+		r = add_direction(f, ret, TEXT_WRITE_INTERNAL, TEXT_WRITE, LT_HOOK_WRITE,
 				  LT_HOOK_WRITE_EX, LT_HOOK_WRITE_EX2);
 	if (r == 0 && ret->probes[0].offset == ret->probes[1].offset)
 		r = -ENOTUNIQ;
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
-	if (f.counts[TEXT_SHUTDOWN] == 1)
-		add_probe(&f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN, 0);
+	if (f->counts[TEXT_SHUTDOWN] == 1)
+		add_probe(f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN, 0);
 	return 0;
+}
+
+static int plan_by_name(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+			struct lt_probe_plan *ret)
+{
+	struct found f = {.image = image};
+	int r = find_functions(&f, refs, report_by_name);
+
+	return r < 0 ? r : plan_functions(&f, ret);
+}
+
+static int plan_by_number(const struct lt_elf_image *image, const struct lt_code_refs *refs,
+			  struct lt_probe_plan *ret)
+{
+	struct found f = {.image = image};
+	int r = find_functions(&f, refs, report_by_number);
+
+	return r < 0 ? r : plan_functions(&f, ret);
 }
 
 static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 {
-	int r = lt_code_plan(image, names, LT_COUNT(names), plan_refs, ret);
+	int r = lt_code_plan(image, names, LT_COUNT(names), plan_by_name, ret);
 
+	if (r == -ENOENT)
+		r = lt_code_plan(image, file_name, LT_COUNT(file_name), plan_by_number, ret);
 	return r == -ENOMEM ? r : r < 0 ? -ENOENT : 0;
 }
 

@@ -254,6 +254,15 @@ static const struct matrix openssl_ways = {.source = "openssl",
 						     {"-DCOPIED -DONE -DFIVE", boringssl}},
 					   .step = 17};
 
+/* Before 3.0. */
+static const struct matrix old_openssl_ways = {.source = "openssl",
+					       .table = "",
+					       .kinds = {{"-DNUMBERS", openssl},
+							 {"-DNUMBERS -DONE", openssl},
+							 {"-DNUMBERS -DCOPIED", boringssl},
+							 {"-DNUMBERS -DCOPIED -DONE", boringssl}},
+					       .step = 29};
+
 static void boringssl_with_an_unwind_table(void **state)
 {
 	struct tally tally = try_ways(&boringssl_ways);
@@ -265,6 +274,14 @@ static void boringssl_with_an_unwind_table(void **state)
 static void openssl_with_an_unwind_table(void **state)
 {
 	struct tally tally = try_ways(&openssl_ways);
+
+	(void)state;
+	assert_int_equal(tally.whole, tally.built);
+}
+
+static void openssl_before_three(void **state)
+{
+	struct tally tally = try_ways(&old_openssl_ways);
 
 	(void)state;
 	assert_int_equal(tally.whole, tally.built);
@@ -885,6 +902,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boringssl_with_an_unwind_table),
 		cmocka_unit_test(openssl_with_an_unwind_table),
+		cmocka_unit_test(openssl_before_three),
 		cmocka_unit_test(boringssl_without_an_unwind_table),
 		cmocka_unit_test(openssl_without_an_unwind_table),
 		cmocka_unit_test(reports_in_another_order_are_not_boringssls),

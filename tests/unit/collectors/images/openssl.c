@@ -4,7 +4,7 @@
  * Functions that report errors where and how OpenSSL 3's ssl_lib.c does, and do little else.
  *
  * FIVE: ssl_write_internal has flags. COPIED: each public function holds a copy of the internal
- * ones. ONE: there are no forms with _ex.
+ * ones. ONE: there are no forms with _ex. NUMBERS: functions are reported by number, as before 3.0.
  */
 typedef unsigned long size_t;
 typedef struct ssl SSL;
@@ -27,9 +27,14 @@ void ERR_set_error(int, int, const char *, ...);
 int ssl_do(SSL *);
 int ssl_job(SSL *, struct args *);
 void ssl_reset(SSL *);
-#define ERR_raise(reason)                                                                          \
+void ERR_put_error(int, int, int, const char *, int);
+#ifdef NUMBERS
+#define ERR_raise(function, reason) ERR_put_error(20, function, reason, __FILE__, __LINE__)
+#else
+#define ERR_raise(function, reason)                                                                \
 	(ERR_new(), ERR_set_debug(__FILE__, __LINE__, __func__),                                   \
 	 ERR_set_error(20, reason, (void *)0))
+#endif
 #ifdef COPIED
 #define INTERNAL static inline __attribute__((always_inline))
 #else
@@ -42,7 +47,7 @@ void ssl_reset(SSL *);
 int SSL_do_handshake(SSL *s)
 {
 	if (!s->handshake_func) {
-		ERR_raise(144);
+		ERR_raise(180, 144);
 		return -1;
 	}
 	return s->handshake_func(s);
@@ -50,7 +55,7 @@ int SSL_do_handshake(SSL *s)
 INTERNAL int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes)
 {
 	if (!s->handshake_func) {
-		ERR_raise(276);
+		ERR_raise(523, 276);
 		return -1;
 	}
 	if (s->shutdown & 2) {
@@ -58,7 +63,7 @@ INTERNAL int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes)
 		return 0;
 	}
 	if (s->waiting == 1 || s->waiting == 8) {
-		ERR_raise(66);
+		ERR_raise(523, 66);
 		return 0;
 	}
 	ssl_reset(s);
@@ -75,7 +80,7 @@ int SSL_read(SSL *s, void *buf, int num)
 	size_t readbytes;
 	int ret;
 	if (num < 0) {
-		ERR_raise(271);
+		ERR_raise(223, 271);
 		return -1;
 	}
 	ret = ssl_read_internal(s, buf, (size_t)num, &readbytes);
@@ -98,22 +103,22 @@ int SSL_read_ex(SSL *s, void *buf, size_t num, size_t *readbytes)
 INTERNAL int ssl_write_internal(SSL *s, const void *buf, size_t num, FLAGS size_t *written)
 {
 	if (!s->handshake_func) {
-		ERR_raise(276);
+		ERR_raise(524, 276);
 		return -1;
 	}
 	if (s->shutdown & 1) {
 		s->rwstate = 1;
-		ERR_raise(207);
+		ERR_raise(524, 207);
 		return -1;
 	}
 #ifdef FIVE
 	if (flags & ~1UL) {
-		ERR_raise(335);
+		ERR_raise(524, 335);
 		return -1;
 	}
 #endif
 	if (s->waiting == 1 || s->waiting == 8) {
-		ERR_raise(66);
+		ERR_raise(524, 66);
 		return 0;
 	}
 	ssl_reset(s);
@@ -134,7 +139,7 @@ int SSL_write(SSL *s, const void *buf, int num)
 	size_t written;
 	int ret;
 	if (num < 0) {
-		ERR_raise(271);
+		ERR_raise(208, 271);
 		return -1;
 	}
 	ret = ssl_write_internal(s, buf, (size_t)num, PASS(0, &written));
@@ -158,11 +163,11 @@ int SSL_pending(SSL *s)
 int SSL_shutdown(SSL *s)
 {
 	if (!s->handshake_func) {
-		ERR_raise(276);
+		ERR_raise(224, 276);
 		return -1;
 	}
 	if (s->mode & 1) {
-		ERR_raise(407);
+		ERR_raise(224, 407);
 		return -1;
 	}
 	s->shutdown |= 1;

@@ -16,6 +16,10 @@ FAR void err_put_short(int a, const char *b, unsigned c)
 {
 	sink = a + (int)c + *b;
 }
+FAR void ERR_put_error(int a, int b, int c, const char *d, int e)
+{
+	sink = a + b + c + e + *d;
+}
 FAR void ERR_new(void)
 {
 	sink = 1;
