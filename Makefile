@@ -207,12 +207,12 @@ endif
 
 # ---- the two commands of the README, and the rest --------------------------------------------------------
 
-DEB_DEPS := gcc clang llvm make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
+DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
 	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev pmccabe shellcheck \
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
-	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev
+	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e check-kernel run demo install uninstall man bench help format
+.PHONY: deps test lint golden e2e test-clients check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -225,7 +225,7 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e
+	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-clients
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
@@ -237,6 +237,11 @@ check-kernel: all
 e2e: all
 	$(Q)sh tests/e2e/setup.sh
 	$(Q)$(PYTHON) tests/e2e/run.py
+
+test-clients: all ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
+	$(Q)sh tests/e2e/setup.sh
+	$(Q)$(PYTHON) tests/e2e/matrix.py $(if $(DOCS),--docs) $(if $(STRICT),--strict)
+	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
 
 lint: build/.deps ## layers, sizes, headers, format, scripts
 	$(Q)sh tests/lint/check-layers

@@ -322,14 +322,30 @@ static __always_inline void enter_seal(struct aead_thread *thread, __u64 name)
 	record_passes(thread, name, LT_DIR_WRITE, type);
 }
 
+static __always_inline void enter_call(struct pt_regs *ctx, __u64 name, __u64 buf, __u64 done,
+				       __u64 cookie, __u32 asked)
+{
+	struct call call = {
+		.sp = PT_REGS_SP(ctx),
+		.ctx = name,
+		.buf = buf,
+		.done = done,
+		.dir = LT_DIR_READ,
+		.library = LT_COOKIE_LIBRARY(cookie),
+		.site = LT_COOKIE_SITE(cookie),
+		.asked = asked,
+	};
+
+	call_enter(&call);
+}
+
 static __always_inline void enter_open(struct pt_regs *ctx, __u64 name, const struct aead_call *a,
 				       __u64 how, __u64 cookie)
 {
 	__u32 type = record_type(a);
 
 	if (type != RECORD_NONE && name)
-		call_enter(PT_REGS_SP(ctx), name, a->text, a->len | (__u64)type << 32 | how,
-			   LT_DIR_READ, cookie, a->len);
+		enter_call(ctx, name, a->text, a->len | (__u64)type << 32 | how, cookie, a->len);
 }
 
 static __always_inline void enter_record(struct pt_regs *ctx, __u64 cookie,
@@ -392,8 +408,7 @@ static __always_inline void enter_hook(struct pt_regs *ctx, __u64 cookie)
 	else if (hook == LT_HOOK_AEAD_FREE)
 		key_freed(thread, untag(thread->words[0]));
 	else if (hook == LT_HOOK_RING_INIT)
-		call_enter(PT_REGS_SP(ctx), 1, untag(rust_result(ctx)), OPEN_MAKES_KEY, LT_DIR_READ,
-			   cookie, 0);
+		enter_call(ctx, 1, untag(rust_result(ctx)), OPEN_MAKES_KEY, cookie, 0);
 	else
 		enter_record(ctx, cookie, thread);
 }

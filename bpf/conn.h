@@ -42,10 +42,14 @@ struct call {
 	__u64 done;  /* address of the size_t that receives the count; 0: the return value is it */
 	__u64 sp;    /* of the outermost frame, at entry */
 	__u64 ts_ns; /* boot time of entry; writes only */
+	__u64 array; /* of vectors */
+	__u64 skip;  /* bytes of theirs that are not part of the call */
 	__u32 dir;
 	__u32 library;
-	__u32 site;  /* that has to prove itself, 0: none */
-	__u32 asked; /* bytes that the caller offers, or has room for */
+	__u32 site;    /* that has to prove itself, 0: none */
+	__u32 asked;   /* bytes that the caller offers, or has room for */
+	__u32 vectors; /* 0: all bytes are at buf */
+	__u32 pad;
 };
 
 /* A call of a Go method in progress. */

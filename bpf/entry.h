@@ -37,31 +37,20 @@ static __always_inline void guard_leave(void)
  * stale. */
 enum { NESTED_STACK_MAX = 256 << 10 };
 
-static __always_inline void call_enter(__u64 sp, __u64 ctx, __u64 buf, __u64 done, __u32 dir,
-				       __u64 cookie, __u32 asked)
+static __always_inline void call_enter(struct call *call)
 {
-	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = dir};
-	struct call call = {
-		.ctx = ctx,
-		.buf = buf,
-		.done = done,
-		.sp = sp,
-		/* Another thread may read the answer before this one is back from its write: what
-		 * was asked first has to look so. */
-		.ts_ns = dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0,
-		.dir = dir,
-		.library = LT_COOKIE_LIBRARY(cookie),
-		.site = LT_COOKIE_SITE(cookie),
-		.asked = asked,
-	};
+	struct call_key key = {.thread = bpf_get_current_pid_tgid(), .dir = call->dir};
 	struct call *outer;
 
 	if (key.thread >> 32 == lt_own_tgid)
 		return;
 	outer = bpf_map_lookup_elem(&calls, &key);
-	if (outer && sp < outer->sp && outer->sp - sp < NESTED_STACK_MAX)
+	if (outer && call->sp < outer->sp && outer->sp - call->sp < NESTED_STACK_MAX)
 		return;
-	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+	/* Another thread may read the answer before this one is back from its write: what was asked
+	 * first has to look so. */
+	call->ts_ns = call->dir == LT_DIR_WRITE ? bpf_ktime_get_boot_ns() : 0;
+	if (bpf_map_update_elem(&calls, &key, call, BPF_ANY))
 		count(LT_KC_CALLS_LOST, 1);
 }
 

@@ -25,6 +25,8 @@ enum {
 	LT_HELLO_MAX = 4096,   /* bytes of a ClientHello that are carried, */
 	LT_HELLO_PACKETS = 16, /* in as many packets at most */
 	LT_FLOW_PORTS_MAX = 8,
+	LT_PIECES_PER_CALL = 1024, /* vectors of one call, each in chunks of its own */
+	LT_PIECES_WITHOUT_LOOP = 8,
 };
 
 /* Which bytes of a connection are copied. Userspace sets it in the connection's slot when it knows.
@@ -52,6 +54,9 @@ enum lt_library {
 	LT_LIBRARY_GO_TLS = 6,
 	LT_LIBRARY_RUSTLS = 7,
 	LT_LIBRARY_PLAINTEXT = 8, /* none: what a socket carries in the clear */
+	LT_LIBRARY_S2N = 9,
+	LT_LIBRARY_MBEDTLS = 10,
+	LT_LIBRARY_WOLFSSL = 11,
 	LT_LIBRARY_COUNT,
 };
 
@@ -160,11 +165,9 @@ struct lt_event_flow {
 	__u64 sent;	/* bytes of TCP payload, without what was sent again */
 	__u64 received; /* as its peer sent them */
 	__u32 uid;
-	__u16 family;
-	__u16 port; /* host byte order */
-	__u8 address[16];
+	__u16 port; /* of the peer, host byte order */
 	__u8 ended;
-	__u8 pad[7];
+	__u8 pad;
 };
 
 /* The next piece of its ClientHello, in order. */
@@ -210,5 +213,5 @@ _Static_assert(sizeof(struct lt_event_close) == 72, "wire");
 _Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
 _Static_assert(sizeof(struct lt_event_exit) == 24, "wire");
-_Static_assert(sizeof(struct lt_event_flow) == 104, "wire");
-_Static_assert(sizeof(struct lt_event_hello) == 120, "wire");
+_Static_assert(sizeof(struct lt_event_flow) == 80, "wire");
+_Static_assert(sizeof(struct lt_event_hello) == 96, "wire");

@@ -24,8 +24,9 @@ struct flow {
 	__u64 cgroup_id;
 	__u32 tgid;
 	__u32 uid;
+	__u16 port;
 	__u8 told; /* userspace knows of it */
-	__u8 pad[7];
+	__u8 pad[5];
 };
 
 /* What is known of the beginning of a connection. */
@@ -80,6 +81,7 @@ static __always_inline void flow_opens(struct sock *sk)
 		.cgroup_id = task_cgroup_id(leader),
 		.tgid = bpf_get_current_pid_tgid() >> 32,
 		.uid = (__u32)bpf_get_current_uid_gid(),
+		.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)),
 	};
 
 	if (bpf_map_update_elem(&flows, &key, &flow, BPF_ANY))
@@ -99,42 +101,39 @@ static __always_inline void flow_established(struct sock *sk)
 	bpf_map_update_elem(&hellos, &cookie, &hello, BPF_ANY);
 }
 
-/* The peer's end counts as a byte of sequence, but is none of payload. */
-static __always_inline __u64 received(struct sock *sk)
-{
-	unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
-	__u64 bytes = BPF_CORE_READ((const struct tcp_sock *)sk, bytes_received);
-	__u32 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
-
-	return bytes > 0 && flags >> (done & 63) & 1 ? bytes - 1 : bytes;
-}
-
-static __always_inline void fill_flow(struct lt_event_flow *e, __u32 type, struct sock *sk,
+/* What is known without a look at the socket: programs for packets may not follow its pointers on
+ * all kernels. */
+static __always_inline void fill_flow(struct lt_event_flow *e, __u32 type, __u64 sock,
 				      const struct flow *flow)
 {
-	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
-	__u64 sent = BPF_CORE_READ(tcp, bytes_sent), again = BPF_CORE_READ(tcp, bytes_retrans);
-
 	e->head.type = type;
 	e->head.tgid = flow->tgid;
 	e->head.ts_ns = bpf_ktime_get_boot_ns();
 	e->socket_cookie = flow->cookie;
-	e->sock = (__u64)sk;
+	e->sock = sock;
 	e->start_ns = flow->start_ns;
 	e->process_start_ns = flow->process_start_ns;
 	e->cgroup_id = flow->cgroup_id;
-	e->sent = sent > again ? sent - again : 0;
-	e->received = received(sk);
+	e->sent = e->received = 0;
 	e->uid = flow->uid;
-	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	e->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	e->port = flow->port;
 	e->ended = 0;
-	__builtin_memset(e->address, 0, sizeof(e->address));
-	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	if (e->family == 2)
-		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_daddr);
-	else
-		BPF_CORE_READ_INTO(&e->address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	e->pad = 0;
+}
+
+static __always_inline void fill_bytes(struct lt_event_flow *e, struct sock *sk)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
+	__u32 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+	__u64 sent = BPF_CORE_READ(tcp, bytes_sent), again = BPF_CORE_READ(tcp, bytes_retrans);
+	__u64 received = BPF_CORE_READ(tcp, bytes_received);
+
+	/* The peer's end takes a place in the sequence, but is no byte of payload. */
+	if (received > 0 && flags >> (done & 63) & 1)
+		received--;
+	e->sent = sent > again ? sent - again : 0;
+	e->received = received;
 }
 
 static __always_inline void emit_flow(struct sock *sk, const struct flow *flow, bool ended)
@@ -145,7 +144,8 @@ static __always_inline void emit_flow(struct sock *sk, const struct flow *flow, 
 		count(LT_KC_LOST_EVENTS, 1);
 		return;
 	}
-	fill_flow(e, LT_EVENT_FLOW, sk, flow);
+	fill_flow(e, LT_EVENT_FLOW, (__u64)sk, flow);
+	fill_bytes(e, sk);
 	e->ended = ended;
 	bpf_ringbuf_submit(e, wakeup_flags());
 }
@@ -257,7 +257,7 @@ static __always_inline void emit_hello(struct __sk_buff *skb, const struct hello
 		count(LT_KC_LOST_EVENTS, 1);
 		return;
 	}
-	fill_flow(&e->flow, LT_EVENT_HELLO, (struct sock *)key, flow);
+	fill_flow(&e->flow, LT_EVENT_HELLO, key, flow);
 	e->position = hello->taken;
 	e->whole = hello->whole;
 	e->pad = 0;

@@ -15,6 +15,8 @@ enum lt_hook {
 	LT_HOOK_AEAD_OPEN_GATHER,
 	LT_HOOK_RING_OPEN,
 	LT_HOOK_RING_INIT,
+	LT_HOOK_WRITEV,	   /* f(ctx, vectors, count): several buffers, as writev(2) */
+	LT_HOOK_WRITEV_AT, /* f(ctx, vectors, count, offset): without the first bytes of them */
 	LT_HOOK_WRITE_EX2, /* int f(ctx, buf, num, flags, size_t *done); the last whose return
 			    * matters */
 	LT_HOOK_FREE,	   /* f(ctx): this use of the address ends */
@@ -27,6 +29,9 @@ enum lt_hook {
 	LT_HOOK_SET_PTR,  /* f(ctx, p): a descriptor in a pointer, or the caller's own object */
 	LT_HOOK_SET_NAME, /* f(ctx, type, name, length): server name */
 	LT_HOOK_SET_URL,  /* f(ctx, name): server name, of a PRFileDesc */
+	LT_HOOK_SET_HOST, /* f(ctx, name): server name */
+	LT_HOOK_SET_SNI,  /* f(ctx, type, name, 16 bits of length): server name of type 0 */
+	LT_HOOK_SET_NET,  /* f(ctx, p): p points to a descriptor, or is the caller's own object */
 	/*
 	 * Go's methods, in bpf/go.h. Their returns have probes of their own: one on every RET.
 	 * First those whose arguments are in registers, then, in the same order, those of older Go

@@ -20,6 +20,7 @@
 #include "bpf/entry.h"
 #include "bpf/hooks.h"
 #include "bpf/nspr.h"
+#include "bpf/vectors.h"
 #include "bpf/verdict.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -30,6 +31,9 @@ enum { SSL_CTRL_SET_TLSEXT_HOSTNAME = 55, TLSEXT_NAMETYPE_HOST_NAME = 0 };
 /* gnutls_server_name_set(session, GNUTLS_NAME_DNS, ...), and what a write returns that has to be
  * repeated, gnutls/gnutls.h. */
 enum { GNUTLS_NAME_DNS = 1, GNUTLS_E_AGAIN = -28, GNUTLS_E_INTERRUPTED = -52 };
+
+/* wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, ...), wolfssl/ssl.h. */
+enum { WOLFSSL_SNI_HOST_NAME = 0 };
 
 /*
  * GnuTLS keeps what a write that has to be repeated was given. The call that repeats it may name
@@ -90,11 +94,33 @@ static __always_inline void note_site(__u32 index, struct conn *conn)
 	}
 }
 
+/* Counts the call's @len bytes, and copies what is wanted of them. */
+static __always_inline void take(struct facts *f, struct call *call, __u64 len, const bool has_loop)
+{
+	__u64 position, wanted;
+
+	if (call->ts_ns)
+		f->ts_ns = call->ts_ns;
+	if (call->library == LT_LIBRARY_GNUTLS && call->dir == LT_DIR_WRITE)
+		take_up(f->conn, call);
+	position = __sync_fetch_and_add(&f->conn->position[call->dir & 1], len);
+	wanted = wanted_bytes(f->conn, call, position, len);
+	note_site(call->site, f->conn);
+	if (wanted == 0)
+		return;
+	if (!f->conn->peer_sent && f->conn->fd >= 0)
+		emit_peer(f, wakeup_flags());
+	if (call->vectors)
+		emit_vectors(f, call, position, wanted, has_loop);
+	else
+		emit_data(f, call, position, wanted, has_loop);
+}
+
 static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 {
 	struct facts f = {};
-	__u64 position, len, wanted;
 	struct call call;
+	__u64 len;
 	__s64 result = (__s32)PT_REGS_RC(ctx);
 
 	if (!call_leave(PT_REGS_SP(ctx), &call))
@@ -116,18 +142,7 @@ static __always_inline void leave(struct pt_regs *ctx, const bool has_loop)
 		if (!get_facts(call.ctx, &f))
 			return;
 	}
-	if (call.ts_ns)
-		f.ts_ns = call.ts_ns;
-	if (call.library == LT_LIBRARY_GNUTLS && call.dir == LT_DIR_WRITE)
-		take_up(f.conn, &call);
-	position = __sync_fetch_and_add(&f.conn->position[call.dir & 1], len);
-	wanted = wanted_bytes(f.conn, &call, position, len);
-	note_site(call.site, f.conn);
-	if (wanted == 0)
-		return;
-	if (!f.conn->peer_sent && f.conn->fd >= 0)
-		emit_peer(&f, wakeup_flags());
-	emit_data(&f, &call, position, wanted, has_loop);
+	take(&f, &call, len, has_loop);
 }
 
 SEC("uprobe")
@@ -159,7 +174,7 @@ static __always_inline void conn_shuts(__u64 ssl)
 }
 
 /* @len: 0 when a NUL ends the name. */
-static __always_inline void server_name(__u64 ssl, __u64 name, __u64 len)
+static __noinline void server_name(__u64 ssl, __u64 name, __u64 len)
 {
 	const void *address = (const void *)untag(name);
 	struct facts f = {};
@@ -189,7 +204,7 @@ static __always_inline void server_name(__u64 ssl, __u64 name, __u64 len)
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
-static __always_inline void set_fd(__u64 ssl, __s32 fd)
+static __noinline void set_fd(__u64 ssl, __s32 fd)
 {
 	struct facts f = {};
 
@@ -201,63 +216,63 @@ static __always_inline void set_fd(__u64 ssl, __s32 fd)
 }
 
 /*
- * The socket BIO's descriptor: struct bio_st {libctx (3.x), method, ...; num at 0x38 (3.x) or 0x30
- * (1.1.1)}. The method's type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK |
- * BIO_TYPE_DESCRIPTOR, openssl/bio.h).
+ * The socket BIO's descriptor. struct bio_st is another in every library: the method comes first,
+ * or after one pointer (OpenSSL 3.x); then up to four pointers (callbacks, their argument; one in
+ * BoringSSL, none in its older versions); then int init, shutdown, flags, retry_reason, num. The
+ * method's type says whether it is a socket BIO at all (5 | BIO_TYPE_SOURCE_SINK |
+ * BIO_TYPE_DESCRIPTOR, openssl/bio.h). The pair {init: 1, shutdown: 0 or 1} is no pointer, and
+ * shows where the descriptor is.
  */
-static __always_inline __s32 bio_fd(__u64 bio)
+static __always_inline bool is_socket_bio(__u64 bio)
 {
 	enum { BIO_TYPE_SOCKET = 0x0505 };
 	__u64 method = 0;
-	__s32 type = 0, fd = -1;
+	__s32 type = 0;
 
-	if (bpf_probe_read_user(&method, sizeof(method), (const void *)(bio + 8)) == 0 &&
-	    bpf_probe_read_user(&type, sizeof(type), (const void *)method) == 0 &&
-	    type == BIO_TYPE_SOCKET) {
-		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + 0x38)))
+	return bpf_probe_read_user(&method, sizeof(method), (const void *)bio) == 0 &&
+	       bpf_probe_read_user(&type, sizeof(type), (const void *)untag(method)) == 0 &&
+	       type == BIO_TYPE_SOCKET;
+}
+
+static __always_inline __s32 bio_fd(__u64 bio)
+{
+	enum { FIRST = 8, LAST = 0x28, FROM_INIT = 0x10 };
+	__u64 pair;
+	__s32 fd;
+	int at;
+
+	if (!is_socket_bio(bio + 8) && !is_socket_bio(bio))
+		return -1;
+	for (at = FIRST; at <= LAST; at += 8) {
+		if (bpf_probe_read_user(&pair, sizeof(pair), (const void *)(bio + at)))
+			return -1;
+		if ((__u32)pair != 1 || pair >> 32 > 1)
+			continue;
+		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + at + FROM_INIT)))
 			return -1;
 		return fd;
 	}
-	if (bpf_probe_read_user(&method, sizeof(method), (const void *)bio) == 0 &&
-	    bpf_probe_read_user(&type, sizeof(type), (const void *)method) == 0 &&
-	    type == BIO_TYPE_SOCKET) {
-		if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)(bio + 0x30)))
-			return -1;
-	}
-	return fd;
+	return -1;
 }
 
-static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u64 cookie)
+/*
+ * mbedtls_net_context is its descriptor and nothing else (mbedtls/net_sockets.h). What a program
+ * that has functions of its own hands over instead is told by emit_peer(): most often no connected
+ * socket has the number that stands there.
+ */
+static __always_inline __s32 net_fd(__u64 context)
 {
-	__u64 ssl = untag(PT_REGS_PARM1(ctx));
-	__u64 buf = untag(PT_REGS_PARM2(ctx));
-	__u64 third = PT_REGS_PARM3(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
-	__u64 done = 0;
-	__u32 dir = LT_DIR_READ;
+	__s32 fd = -1;
 
-	/* Else the compiler merges the two loads into one with a computed offset, which the
-	 * verifier refuses. */
-	barrier_var(third);
-	barrier_var(fourth);
-	barrier_var(fifth);
-	if (LT_COOKIE_LIBRARY(cookie) == LT_LIBRARY_NSS && !nspr_takes_tls(ssl, hook, fourth))
-		return;
-	if (hook == LT_HOOK_COVER)
-		ssl = 0;
-	if (hook == LT_HOOK_COVER || hook == LT_HOOK_WRITE || hook == LT_HOOK_WRITE_EX ||
-	    hook == LT_HOOK_WRITE_EX2)
-		dir = LT_DIR_WRITE;
-	if (hook == LT_HOOK_READ_EX || hook == LT_HOOK_WRITE_EX)
-		done = untag(fourth);
-	else if (hook == LT_HOOK_WRITE_EX2)
-		done = untag(fifth);
-	call_enter(PT_REGS_SP(ctx), ssl, buf, done, dir, cookie, third);
+	if (bpf_probe_read_user(&fd, sizeof(fd), (const void *)context))
+		return -1;
+	return fd;
 }
 
 /* The arguments of a function, each loaded once: else the compiler merges loads into one with a
  * computed offset, which the verifier refuses. */
 struct arguments {
-	__u64 tls, second, third, fourth;
+	__u64 tls, second, third, fourth, fifth;
 };
 
 static __always_inline void load_arguments(struct pt_regs *ctx, struct arguments *a)
@@ -266,9 +281,41 @@ static __always_inline void load_arguments(struct pt_regs *ctx, struct arguments
 	a->second = PT_REGS_PARM2(ctx);
 	a->third = PT_REGS_PARM3(ctx);
 	a->fourth = PT_REGS_PARM4(ctx);
+	a->fifth = PT_REGS_PARM5(ctx);
 	barrier_var(a->second);
 	barrier_var(a->third);
 	barrier_var(a->fourth);
+	barrier_var(a->fifth);
+}
+
+static __always_inline bool is_read(__u32 hook)
+{
+	return hook == LT_HOOK_READ || hook == LT_HOOK_READ_EX || hook == LT_HOOK_RECV;
+}
+
+static __always_inline void enter_data(struct pt_regs *ctx, __u32 hook, __u64 cookie)
+{
+	struct call call = {
+		.sp = PT_REGS_SP(ctx),
+		.dir = is_read(hook) ? LT_DIR_READ : LT_DIR_WRITE,
+		.library = LT_COOKIE_LIBRARY(cookie),
+		.site = LT_COOKIE_SITE(cookie),
+	};
+	struct arguments a;
+
+	load_arguments(ctx, &a);
+	if (call.library == LT_LIBRARY_NSS && !nspr_takes_tls(a.tls, hook, a.fourth))
+		return;
+	call.ctx = hook == LT_HOOK_COVER ? 0 : a.tls;
+	call.buf = untag(a.second);
+	call.asked = a.third;
+	if (hook == LT_HOOK_READ_EX || hook == LT_HOOK_WRITE_EX)
+		call.done = untag(a.fourth);
+	else if (hook == LT_HOOK_WRITE_EX2)
+		call.done = untag(a.fifth);
+	if (hook == LT_HOOK_WRITEV || hook == LT_HOOK_WRITEV_AT)
+		set_vectors(&call, call.buf, a.third, hook == LT_HOOK_WRITEV_AT ? a.fourth : 0);
+	call_enter(&call);
 }
 
 /* What the owner of a connection says of it. */
@@ -279,13 +326,18 @@ static __always_inline void enter_setter(const struct arguments *a, __u32 hook)
 		server_name(a->tls, a->fourth, 0);
 	else if (hook == LT_HOOK_SET_NAME && (__u32)a->second == GNUTLS_NAME_DNS && a->fourth > 0)
 		server_name(a->tls, a->third, a->fourth);
-	else if (hook == LT_HOOK_SET_URL)
+	else if (hook == LT_HOOK_SET_SNI && (__u8)a->second == WOLFSSL_SNI_HOST_NAME &&
+		 (__u16)a->fourth > 0)
+		server_name(a->tls, a->third, (__u16)a->fourth);
+	else if (hook == LT_HOOK_SET_URL || hook == LT_HOOK_SET_HOST)
 		server_name(a->tls, a->second, 0);
 
 	if (hook == LT_HOOK_SET_FD || (hook == LT_HOOK_SET_PTR && a->second <= 0x7fffffff))
 		set_fd(a->tls, a->second);
 	else if (hook == LT_HOOK_SET_BIO || hook == LT_HOOK_SET_RBIO)
 		set_fd(a->tls, bio_fd(untag(a->second)));
+	else if (hook == LT_HOOK_SET_NET)
+		set_fd(a->tls, net_fd(untag(a->second)));
 	else if (hook == LT_HOOK_SET_URL)
 		set_fd(a->tls, nspr_fd(a->tls));
 }
@@ -350,12 +402,28 @@ ENTER(set_rbio, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_RBIO)
 ENTER(set_ptr, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_PTR)
 ENTER(set_name, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NAME)
 ENTER(set_url, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_URL)
+ENTER(set_host, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_HOST)
+ENTER(set_sni, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_SNI)
+ENTER(set_net, LT_LIBRARY_UNKNOWN, LT_HOOK_SET_NET)
+ENTER(boringssl_read, LT_LIBRARY_BORINGSSL, LT_HOOK_READ)
+ENTER(boringssl_write, LT_LIBRARY_BORINGSSL, LT_HOOK_WRITE)
 ENTER(gnutls_read, LT_LIBRARY_GNUTLS, LT_HOOK_READ)
 ENTER(gnutls_write, LT_LIBRARY_GNUTLS, LT_HOOK_WRITE)
 ENTER(gnutls_cover, LT_LIBRARY_GNUTLS, LT_HOOK_COVER)
 ENTER(nss_read, LT_LIBRARY_NSS, LT_HOOK_READ)
 ENTER(nss_write, LT_LIBRARY_NSS, LT_HOOK_WRITE)
 ENTER(nss_recv, LT_LIBRARY_NSS, LT_HOOK_RECV)
+ENTER(s2n_read, LT_LIBRARY_S2N, LT_HOOK_READ)
+ENTER(s2n_write, LT_LIBRARY_S2N, LT_HOOK_WRITE)
+ENTER(s2n_writev, LT_LIBRARY_S2N, LT_HOOK_WRITEV)
+ENTER(s2n_writev_at, LT_LIBRARY_S2N, LT_HOOK_WRITEV_AT)
+ENTER(mbedtls_read, LT_LIBRARY_MBEDTLS, LT_HOOK_READ)
+ENTER(mbedtls_write, LT_LIBRARY_MBEDTLS, LT_HOOK_WRITE)
+ENTER(wolfssl_read, LT_LIBRARY_WOLFSSL, LT_HOOK_READ)
+ENTER(wolfssl_write, LT_LIBRARY_WOLFSSL, LT_HOOK_WRITE)
+ENTER(wolfssl_writev, LT_LIBRARY_WOLFSSL, LT_HOOK_WRITEV)
+ENTER(wolfssl_read_ex, LT_LIBRARY_WOLFSSL, LT_HOOK_READ_EX)
+ENTER(wolfssl_write_ex, LT_LIBRARY_WOLFSSL, LT_HOOK_WRITE_EX)
 
 #include "bpf/aead.h"
 #include "bpf/go.h"

@@ -17,13 +17,16 @@
  * Which argument is what follows from the file's: the reason is the one before it, the line the one
  * after. Link-time optimisation drops arguments that are the same everywhere, never their order.
  */
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "collectors/code_functions.h"
 #include "collectors/code_refs.h"
 #include "collectors/collector.h"
+#include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
 
 enum {
@@ -34,8 +37,9 @@ enum {
 	REASON_DATA_ON_SHUTDOWN = 291,
 	LIBRARY_SSL = 16,
 	LINES_OF_A_FUNCTION = 60, /* from a function's first report to its last, at most */
-	CALLS_MAX = 64,
+	CALLS_MAX = 256,
 	NEIGHBOUR = 1024, /* bytes between SSL_read and SSL_peek */
+	BEFORE_CALL = 64, /* bytes from where SSL_read begins to its call of SSL_peek */
 };
 
 static const struct lt_code_text file_name[] = {{"ssl/ssl_lib.cc", true}};
@@ -164,19 +168,100 @@ static int find_write(const struct sites *all, size_t i, struct lt_code_function
 	return 0;
 }
 
-/* A function right before SSL_peek that calls it is SSL_read. */
+/* The neighbourhood of @function, as far as its segment goes. */
+static int neighbours(const struct lt_elf_image *image, const struct lt_code_function *function,
+		      struct lt_code_function *ret)
+{
+	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
+	size_t count = lt_elf_segments(image, segments);
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t begin = segments[i].address, end = begin + segments[i].size;
+
+		if (!segments[i].executable || function->start < begin || function->start >= end)
+			continue;
+		ret->start = function->start - begin > NEIGHBOUR ? function->start - NEIGHBOUR
+								 : begin;
+		ret->end = end - function->start > 2 * NEIGHBOUR ? function->start + 2 * NEIGHBOUR
+								 : end;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* What compilers put before a function's first call and what leaves its arguments alone: endbr64,
+ * push, sub rsp, imm8, mov r64, r64 to a register that is kept. Its length, 0: something else. */
+static size_t x86_prologue(const uint8_t *p, size_t n)
+{
+	bool wide = n >= 3 && (p[0] & 0xfa) == 0x48;
+
+	if (n >= 4 && memcmp(p, "\xf3\x0f\x1e\xfa", 4) == 0)
+		return 4;
+	if (n >= 1 && (p[0] & 0xf8) == 0x50)
+		return 1;
+	if (n >= 2 && p[0] == 0x41 && (p[1] & 0xf8) == 0x50)
+		return 2;
+	if (n >= 4 && wide && p[1] == 0x83 && p[2] == 0xec)
+		return 4;
+	/* To rbx, rbp or, with REX.B, r12 to r15. */
+	if (wide && p[1] == 0x89 && p[2] >= 0xc0 &&
+	    ((p[0] & 1) ? (p[2] & 7) >= 4 : (p[2] & 7) == 3 || (p[2] & 7) == 5))
+		return 3;
+	return 0;
+}
+
+/* The same of arm64: bti, paciasp; stores to the stack; sub sp; mov to a register from x19 on. */
+static bool arm64_prologue(uint32_t instruction)
+{
+	unsigned to = instruction & 31, base = instruction >> 5 & 31;
+	bool pair = (instruction & 0xfe400000) == 0xa8000000;
+	bool single = (instruction & 0xffe00000) == 0xf8000000 ||
+		      (instruction & 0xffc00000) == 0xf9000000;
+
+	return (instruction & 0xfffff01f) == 0xd503201f || ((pair || single) && base == 31) ||
+	       (instruction & 0xff8003ff) == 0xd10003ff ||
+	       (instruction & 0xff8003ff) == 0x910003fd ||
+	       ((instruction & 0xffe0ffe0) == 0xaa0003e0 && to >= 19 && to < 31);
+}
+
+/* Whether @function begins with the call at @call, with the arguments that it was passed. */
+static bool passes_on(const struct lt_elf_image *image, uint64_t function, uint64_t call)
+{
+	uint8_t code[BEFORE_CALL];
+	uint64_t offset = lt_elf_offset(image, function);
+	bool x86 = lt_elf_machine(image) == EM_X86_64;
+	ssize_t got = offset ? lt_elf_read(image, offset, code, sizeof(code)) : 0;
+	size_t at = 0, n = got > 0 ? (size_t)got : 0, step = 1;
+
+	while (at < n && step > 0 && function + at < call) {
+		if (x86)
+			step = x86_prologue(code + at, n - at);
+		else
+			step = n - at >= 4 && arm64_prologue(code[at] | code[at + 1] << 8 |
+							     code[at + 2] << 16 |
+							     (uint32_t)code[at + 3] << 24)
+				       ? 4
+				       : 0;
+		at += step;
+	}
+	/* It comes back: what jumps is another name of it. */
+	return function + at == call && at + 4 <= n &&
+	       (x86 ? code[at] == 0xe8 : (code[at + 3] & 0xfc) == 0x94);
+}
+
+/* A function beside SSL_peek that calls it before it does anything else is SSL_read. */
 static int find_caller(const struct sites *all, struct lt_code_function *peek)
 {
 	struct lt_code_call calls[CALLS_MAX];
-	struct lt_code_function before = {.start = peek->start - NEIGHBOUR, .end = peek->start};
-	int count = lt_code_calls(all->image, &before, calls, CALLS_MAX);
+	struct lt_code_function around, caller;
+	int count = neighbours(all->image, peek, &around);
 
-	for (int i = count - 1; i >= 0; i--) {
-		struct lt_code_function caller;
-
+	if (count == 0)
+		count = lt_code_calls(all->image, &around, calls, CALLS_MAX);
+	for (int i = 0; i < count; i++) {
 		if (calls[i].target == peek->start &&
 		    lt_code_function(all->image, calls[i].at, &caller) == 0 &&
-		    caller.start < peek->start) {
+		    passes_on(all->image, caller.start, calls[i].at)) {
 			*peek = caller;
 			return 0;
 		}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collectors/code_flow.h"
 #include "userspace/base/alloc.h"
 
 enum {
@@ -16,7 +17,7 @@ enum {
 	TABLE_HEADER = 12,
 	TABLE_ENTRY = 8,
 	TABLE_MAX = 16 << 20, /* entries */
-	ALIGNMENT = 16,	      /* of functions, where padding is looked for */
+	ALIGNMENT = 16,	      /* of functions that are padded */
 	CALLS_WINDOW = 256 << 10,
 	BACK_MAX = 16 << 10, /* how far a begin is looked for */
 	AHEAD_MAX = 4 << 10,
@@ -167,54 +168,96 @@ int lt_code_calls(const struct lt_elf_image *image, const struct lt_code_functio
 	return (int)count;
 }
 
-static bool calls_in(unsigned machine, const uint8_t *code, size_t n, uint64_t address,
-		     uint64_t wanted)
-{
-	for (size_t i = 0; i + call_size(machine) <= n; i += machine == EM_X86_64 ? 1 : 4) {
-		uint64_t target;
+/* ---- by calls and padding ------------------------------------------------------------------- */
 
-		if (is_call(machine, code + i, address + i, &target) && target == wanted)
-			return true;
-	}
-	return false;
-}
+/* The code around an address, within its segment. */
+struct around {
+	const struct lt_elf_image *image;
+	unsigned machine;
+	uint64_t address; /* of code[0] */
+	size_t n, at;	  /* how much, and where in it the address is that is asked for */
+	uint8_t *code;	  /* to be freed */
+	uint8_t *marks;	  /* for each byte; behind the code */
+};
 
-/* Is @target called from anywhere in @segment? */
-static bool called_from(const struct lt_elf_image *image, const struct lt_elf_segment *segment,
-			uint64_t target, uint8_t *code)
-{
-	unsigned machine = lt_elf_machine(image);
+enum { MARK_CALLED = 1, MARK_SEEN = 2 };
 
-	for (uint64_t at = 0; at < segment->size;) {
-		uint64_t left = segment->size - at;
-		size_t want = left < CALLS_WINDOW ? (size_t)left : CALLS_WINDOW;
-		ssize_t got = lt_elf_read(image, segment->offset + at, code, want);
-
-		if (got < (ssize_t)call_size(machine))
-			return false;
-		if (calls_in(machine, code, (size_t)got, segment->address + at, target))
-			return true;
-		/* A call may lie across two windows. */
-		at += (size_t)got == left ? left : (size_t)got - 4;
-	}
-	return false;
-}
-
-static bool is_called(const struct lt_elf_image *image, uint64_t target)
+static int read_around(const struct lt_elf_image *image, uint64_t address, struct around *ret)
 {
 	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
-	size_t count = lt_elf_segments(image, segments);
+	size_t count = lt_elf_segments(image, segments), i = 0;
+	uint64_t ahead;
+	ssize_t got;
+
+	while (i < count && !(segments[i].executable && address >= segments[i].address &&
+			      address - segments[i].address < segments[i].size))
+		i++;
+	if (i == count)
+		return -ENOENT;
+	ret->at = address - segments[i].address < BACK_MAX ? address - segments[i].address
+							   : BACK_MAX;
+	ahead = segments[i].size - (address - segments[i].address);
+	ret->n = ret->at + (ahead < AHEAD_MAX ? (size_t)ahead : AHEAD_MAX);
+	ret->image = image;
+	ret->machine = lt_elf_machine(image);
+	ret->address = address - ret->at;
+	ret->code = lt_calloc(2, BACK_MAX + AHEAD_MAX);
+	if (!ret->code)
+		return -ENOMEM;
+	ret->marks = ret->code + BACK_MAX + AHEAD_MAX;
+	got = lt_elf_read(image, lt_elf_offset(image, ret->address), ret->code, ret->n);
+	return got < 0 ? (int)got : (size_t)got < ret->n ? -EBADMSG : 0;
+}
+
+/* Marks what the calls in @code, which stands at @address, call. */
+static void mark_calls(struct around *a, const uint8_t *code, size_t n, uint64_t address)
+{
+	bool x86 = a->machine == EM_X86_64;
+
+	for (size_t i = 0; i + call_size(a->machine) <= n; i += x86 ? 1 : 4) {
+		const uint8_t *next = x86 ? memchr(code + i, 0xe8, n - i) : code + i;
+		uint64_t target;
+
+		if (!next)
+			return;
+		i = (size_t)(next - code);
+		if (i + call_size(a->machine) > n)
+			return;
+		if (!x86 && (code[i + 3] & 0xfc) != 0x94)
+			continue;
+		if (is_call(a->machine, code + i, address + i, &target) &&
+		    target - a->address < a->n)
+			a->marks[target - a->address] |= MARK_CALLED;
+	}
+}
+
+static int mark_all_calls(struct around *a)
+{
+	struct lt_elf_segment segments[LT_ELF_SEGMENTS_MAX];
+	size_t count = lt_elf_segments(a->image, segments);
 	lt_defer(lt_freep)
 	uint8_t *code = lt_calloc(1, CALLS_WINDOW);
 
-	for (size_t i = 0; code && i < count; i++) {
-		if (segments[i].executable && called_from(image, &segments[i], target, code))
-			return true;
-	}
-	return false;
-}
+	if (!code)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct lt_elf_segment *segment = &segments[i];
 
-/* ---- by padding ----------------------------------------------------------------------------- */
+		for (uint64_t at = 0; segment->executable && at < segment->size;) {
+			uint64_t left = segment->size - at;
+			ssize_t got = lt_elf_read(a->image, segment->offset + at, code,
+						  left < CALLS_WINDOW ? (size_t)left
+								      : CALLS_WINDOW);
+
+			if (got < (ssize_t)call_size(a->machine))
+				break;
+			mark_calls(a, code, (size_t)got, segment->address + at);
+			/* A call may lie across two windows. */
+			at += (size_t)got == left ? left : (size_t)got - 4;
+		}
+	}
+	return 0;
+}
 
 /* Length of the one NOP of x86-64 that ends right before @at (the forms that compilers pad with),
  * 0: none does. */
@@ -234,105 +277,151 @@ static size_t nop_before(const uint8_t *code, size_t at)
 	return 0;
 }
 
-/* Whether what is before @at is padding behind code that does not go on: INT3 (what linkers fill
- * with), or NOPs behind a RET or JMP. */
-static bool x86_padded(const uint8_t *code, size_t at, bool *trap)
+/* Whether code does not go on to @at: RET, JMP or UD2 is before it, and padding between. *@traps:
+ * of INT3, which is put between functions alone; NOPs stand inside of them too. */
+static bool x86_ends_before(const uint8_t *code, size_t at, bool *traps)
 {
 	size_t end = at, n;
 
-	*trap = at > 0 && code[at - 1] == 0xcc;
-	if (*trap)
-		return true;
-	while ((n = nop_before(code, end)) > 0)
+	while (end > 0 && code[end - 1] == 0xcc)
+		end--;
+	*traps = end < at;
+	while (!*traps && (n = nop_before(code, end)) > 0)
 		end -= n;
-	if (end == at && at > 0)
-		return code[at - 1] == 0xc3;
-	if (end == 0)
-		return false;
-	return code[end - 1] == 0xc3 || (end >= 5 && code[end - 5] == 0xe9) ||
-	       (end >= 2 && code[end - 2] == 0xeb) || (end >= 2 && code[end - 2] == 0x0f);
+	if (end >= 1 && code[end - 1] == 0xc3)
+		return true;
+	if (end >= 2 &&
+	    (code[end - 2] == 0xeb || (code[end - 2] == 0x0f && code[end - 1] == 0x0b) ||
+	     (code[end - 2] == 0xff && (code[end - 1] & 0xf8) == 0xe0)))
+		return true;
+	return end >= 5 && (code[end - 5] == 0xe9 || code[end - 5] == 0xe8) &&
+	       (*traps || code[end - 5] == 0xe9);
 }
 
-/* How functions of C begin: endbr64, push, sub rsp, a move of an argument or a test of one. */
+/* How functions of C begin that call others: endbr64, push, sub rsp. */
 static bool x86_begins(const uint8_t *code, size_t n)
 {
-	if (n < 4)
+	return n >= 4 &&
+	       (memcmp(code, "\xf3\x0f\x1e\xfa", 4) == 0 || (code[0] & 0xf8) == 0x50 ||
+		(code[0] == 0x41 && (code[1] & 0xf8) == 0x50) ||
+		(code[0] == 0x48 && (code[1] == 0x83 || code[1] == 0x81) && code[2] == 0xec));
+}
+
+/* A landing pad, a signed return address or a frame. */
+static bool arm64_begins(uint32_t code)
+{
+	return code == 0xd503233f || code == 0xd503245f || (code & 0xffc07fff) == 0xa9807bfd ||
+	       (code & 0xffc003ff) == 0xd10003ff;
+}
+
+/* Whether a function begins at @at. What looks like a call on x86-64 may be none, so what it calls
+ * has to look like a begin as well. */
+static bool is_begin(const struct around *a, size_t at)
+{
+	bool called = a->marks[at] & MARK_CALLED, aligned = (a->address + at) % ALIGNMENT == 0;
+	bool traps;
+
+	if (a->machine != EM_X86_64)
+		return called;
+	if (!called && !aligned)
 		return false;
-	if (memcmp(code, "\xf3\x0f\x1e\xfa", 4) == 0 || (code[0] & 0xf8) == 0x50)
-		return true;
-	if (code[0] == 0x41 && (code[1] & 0xf8) == 0x50)
-		return true;
-	if (code[0] == 0x48 && (code[1] == 0x83 || code[1] == 0x81) && code[2] == 0xec)
-		return true;
-	return false;
+	if (x86_ends_before(a->code, at, &traps))
+		return called || traps;
+	return called && aligned && x86_begins(a->code + at, a->n - at);
 }
 
-/* Functions of arm64 begin with a landing pad, a signed return address or their frame. */
-static bool arm64_begins(uint32_t instruction)
+/* A function that nobody is seen to call: a jump there leaves. */
+static bool may_begin(const struct around *a, size_t at)
 {
-	return instruction == 0xd503233f || instruction == 0xd503245f ||
-	       (instruction & 0xffc07fff) == 0xa9807bfd || (instruction & 0xffc003ff) == 0xd10003ff;
+	bool traps;
+
+	if (a->machine != EM_X86_64)
+		return a->n - at >= 4 && arm64_begins(word(a->code + at));
+	return x86_begins(a->code + at, a->n - at) && x86_ends_before(a->code, at, &traps);
 }
 
-/* Whether a function may begin at @at; *@sure when nothing else is known to look like that. */
-static bool may_begin(const struct lt_elf_image *image, const uint8_t *code, size_t at, size_t n,
-		      bool *sure)
-{
-	if (lt_elf_machine(image) == EM_X86_64)
-		return x86_padded(code, at, sure) && x86_begins(code + at, n - at);
-	/* What is before tells nothing: a call that does not return may be the end of a function.
-	 */
-	*sure = false;
-	return n - at >= 4 && arm64_begins(word(code + at));
-}
+enum { OPEN_MAX = 128 };
 
-/* The next begin behind @at, or the end of what was read. */
-static size_t next_begin(const struct lt_elf_image *image, const uint8_t *code, size_t at, size_t n,
-			 size_t step)
-{
-	bool sure;
+/* What has to be followed yet. */
+struct open {
+	uint32_t at[OPEN_MAX];
+	size_t count;
+};
 
-	for (at += step; at + ALIGNMENT <= n; at += step) {
-		if (may_begin(image, code, at, n, &sure))
+/* One straight piece of code from @at on; returns where it ends. */
+static size_t follow(struct around *a, size_t start, size_t at, struct open *open)
+{
+	while (at < a->n && !(a->marks[at] & MARK_SEEN) && (at == start || !is_begin(a, at))) {
+		struct lt_code_step step;
+		uint64_t target;
+
+		if (!lt_code_step(a->machine, a->code + at, a->n - at, &step))
+			return at;
+		a->marks[at] |= MARK_SEEN;
+		target = at + (uint64_t)step.target;
+		if (step.jumps && !step.call && target > start && target < a->n &&
+		    open->count < OPEN_MAX && (step.goes_on || !may_begin(a, (size_t)target)))
+			open->at[open->count++] = (uint32_t)target;
+		at += step.length;
+		if (!step.goes_on)
 			return at;
 	}
-	return n;
+	return at;
 }
 
-/*
- * From @address back to where a function may begin. Padding by traps is only put between functions;
- * NOPs stand inside of them too, so a begin that they mark has to be called from somewhere.
- */
-static int by_padding(const struct lt_elf_image *image, uint64_t address,
-		      struct lt_code_function *ret)
+/* Follows the code of the function that begins at @start: marks what belongs to it, returns its
+ * end. */
+static size_t follow_function(struct around *a, size_t start)
 {
-	size_t step = lt_elf_machine(image) == EM_X86_64 ? ALIGNMENT : 4;
-	uint64_t offset = lt_elf_offset(image, address);
-	size_t before = offset < BACK_MAX ? (size_t)offset : BACK_MAX;
-	lt_defer(lt_freep)
-	uint8_t *code = lt_calloc(1, before + AHEAD_MAX);
-	ssize_t got;
+	struct open open = {.at = {(uint32_t)start}, .count = 1};
+	size_t end = start;
 
-	if (!code)
-		return -ENOMEM;
-	got = offset ? lt_elf_read(image, offset - before, code, before + AHEAD_MAX) : 0;
-	if (got < (ssize_t)before + 4)
-		return -ENOENT;
-	for (size_t at = before - (size_t)(address % step); at >= step && at <= before;
-	     at -= step) {
-		uint64_t start = address - before + at;
-		bool sure;
+	for (size_t i = 0; i < a->n; i++)
+		a->marks[i] &= (uint8_t)~MARK_SEEN;
+	while (open.count > 0) {
+		size_t to = follow(a, start, open.at[--open.count], &open);
 
-		if (!may_begin(image, code, at, (size_t)got, &sure) ||
-		    (!sure && !is_called(image, start)))
+		if (to > end)
+			end = to;
+	}
+	return end;
+}
+
+/* The nearest begin from which the code leads to the address. */
+static int find_begin(struct around *a, struct lt_code_function *ret)
+{
+	size_t step = a->machine == EM_X86_64 ? 1 : 4;
+
+	for (size_t at = a->at; at <= a->at; at -= step) {
+		size_t end;
+
+		if (!is_begin(a, at))
 			continue;
-		ret->start = start;
-		ret->end = address - before +
-			   next_begin(image, code, before - (size_t)(address % step), (size_t)got,
-				      step);
+		end = follow_function(a, at);
+		if (!(a->marks[a->at] & MARK_SEEN))
+			continue;
+		ret->start = a->address + at;
+		ret->end = a->address + end;
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* Who is called is looked for only where padding does not tell: it takes a look at all code. */
+static int by_calls(const struct lt_elf_image *image, uint64_t address,
+		    struct lt_code_function *ret)
+{
+	struct around around = {0};
+	int r = read_around(image, address, &around);
+	lt_defer(lt_freep)
+	uint8_t *owned = around.code;
+
+	if (r < 0 || !owned)
+		return r;
+	if (find_begin(&around, ret) == 0)
+		return 0;
+	r = mark_all_calls(&around);
+	return r < 0 ? r : find_begin(&around, ret);
 }
 
 int lt_code_function(const struct lt_elf_image *image, uint64_t address,
@@ -340,5 +429,5 @@ int lt_code_function(const struct lt_elf_image *image, uint64_t address,
 {
 	int r = by_table(image, address, ret);
 
-	return r == -ENOENT ? by_padding(image, address, ret) : r;
+	return r == -ENOENT ? by_calls(image, address, ret) : r;
 }

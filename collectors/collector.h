@@ -45,14 +45,19 @@ struct lt_elf_image;
 struct lt_collector {
 	const char *name;
 	enum lt_library library;
-	bool by_code; /* for files without symbols: slow, so asked when nobody else knows */
+	bool openssl_names; /* its functions may bear OpenSSL's names: one such library in a file */
+	bool by_code;	    /* for files without symbols: slow, so asked when nobody else knows */
 	/* -ENOENT: not this stack. */
 	int (*plan)(const struct lt_elf_image *image, struct lt_probe_plan *ret);
 };
 
+extern const struct lt_collector lt_boringssl_collector;
 extern const struct lt_collector lt_openssl_collector;
 extern const struct lt_collector lt_gnutls_collector;
 extern const struct lt_collector lt_nss_collector;
+extern const struct lt_collector lt_s2n_collector;
+extern const struct lt_collector lt_wolfssl_collector;
+extern const struct lt_collector lt_mbedtls_collector;
 extern const struct lt_collector lt_go_tls_collector;
 extern const struct lt_collector lt_rustls_collector;
 extern const struct lt_collector lt_boringssl_code_collector;
@@ -71,3 +76,7 @@ struct lt_probe_plans {
  * its code. -ENOENT: no collector knows this image.
  */
 LT_MUST_CHECK int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret);
+/* The same one at a time: the next plan is added to @found. Both counts begin at 0. -ENOENT: no
+ * more. */
+LT_MUST_CHECK int lt_collector_next(const struct lt_elf_image *image, size_t *asked,
+				    struct lt_probe_plans *found);

@@ -15,9 +15,6 @@
 static const struct {
 	const char *symbol, *name;
 } by_symbol[] = {
-	{"mbedtls_ssl_write", "Mbed TLS"},
-	{"wolfSSL_write", "wolfSSL"},
-	{"s2n_send", "s2n-tls"},
 	{"JNI_CreateJavaVM", "Java's own TLS (JSSE)"},
 	{"crypto/tls.(*Conn).Write", "Go crypto/tls"},
 };

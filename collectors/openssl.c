@@ -37,5 +37,6 @@ static int plan(const struct lt_elf_image *image, struct lt_probe_plan *ret)
 const struct lt_collector lt_openssl_collector = {
 	.name = "openssl",
 	.library = LT_LIBRARY_OPENSSL,
+	.openssl_names = true,
 	.plan = plan,
 };

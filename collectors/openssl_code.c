@@ -19,10 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collectors/code_flow.h"
 #include "collectors/code_functions.h"
 #include "collectors/code_refs.h"
 #include "collectors/collector.h"
-#include "collectors/go_code.h"
 #include "userspace/base/alloc.h"
 
 enum { TEXT_WRITE_INTERNAL, TEXT_READ_INTERNAL, TEXT_WRITE, TEXT_READ, TEXT_SHUTDOWN };
@@ -37,7 +37,7 @@ static const struct lt_code_text names[] = {
 
 enum {
 	FUNCTIONS_MAX = 4,
-	PROLOGUE_BYTES = 128,
+	BEGIN_BYTES = 512,
 	REPORT_LINE = 1, /* arguments of ERR_set_debug */
 	REPORT_NAME = 2,
 	LINE_MIN = 300, /* of ssl_lib.c: far above where its functions begin */
@@ -82,55 +82,114 @@ static int add_function(struct found *f, const struct lt_code_ref *ref)
 	return 0;
 }
 
-/* Whether the function at @code begins by putting argument @argument (3 or 4) away: what it was not
- * passed it does not keep. mov [...]/r64, rcx|r8 before its first call or jump. */
-static bool keeps_argument_x86(const uint8_t *code, size_t n, unsigned argument)
+/* mov r64|[...], rcx|r8: argument 3 or 4 is put away. */
+static bool x86_keeps(const uint8_t *p, size_t n, unsigned argument)
 {
-	for (size_t i = 0; i + 3 <= n;) {
-		size_t length = lt_go_x86_length(code + i, n - i);
-		/* rcx is register 1, r8 register 0 of the upper half. */
-		uint8_t upper = argument == 4 ? 4 : 0, number = argument == 4 ? 0 : 1;
+	/* rcx is register 1, r8 register 0 of the upper half. */
+	uint8_t upper = argument == 4 ? 4 : 0, number = argument == 4 ? 0 : 1;
 
-		if (length == 0 || code[i] == 0xe8)
-			return false;
-		if ((code[i] & 0xf8) == 0x48 && (code[i] & 4) == upper && code[i + 1] == 0x89 &&
-		    (code[i + 2] >> 3 & 7) == number)
-			return true;
-		i += length;
+	return n >= 3 && (p[0] & 0xf8) == 0x48 && (p[0] & 4) == upper && p[1] == 0x89 &&
+	       (p[2] >> 3 & 7) == number;
+}
+
+/* Something else is put there: mov, lea, movsxd, movzx, movsx, cmov, xor; mov of a constant. */
+static bool x86_sets(const uint8_t *p, size_t n, unsigned argument)
+{
+	uint8_t rex = n > 0 && (p[0] & 0xf0) == 0x40 ? *p : 0, number = argument == 4 ? 0 : 1;
+	bool upper = argument == 4, reg, rm;
+
+	p += rex != 0;
+	n -= rex != 0;
+	if (n >= 5 && p[0] == (0xb8 | number))
+		return !!(rex & 1) == upper;
+	if (n < 2)
+		return false;
+	reg = !!(rex & 4) == upper && (p[1] >> 3 & 7) == number;
+	rm = !!(rex & 1) == upper && p[1] >= 0xc0 && (p[1] & 7) == number;
+	switch (p[0]) {
+	case 0x31:
+	case 0x89:
+	case 0xc7:
+		return rm;
+	case 0x33:
+	case 0x63:
+	case 0x8b:
+	case 0x8d:
+		return reg;
+	default:
+		return n >= 3 && p[0] == 0x0f && !!(rex & 4) == upper &&
+		       (p[2] >> 3 & 7) == number &&
+		       ((p[1] & 0xf0) == 0x40 || (p[1] & 0xf6) == 0xb6);
 	}
-	return false;
 }
 
 /* orr xd, xzr, x3|x4; str or stp of it. */
-static bool keeps_argument_arm64(const uint8_t *code, size_t n, unsigned argument)
+static bool arm64_keeps(uint32_t code, unsigned argument)
 {
-	for (size_t i = 0; i + 4 <= n; i += 4) {
-		uint32_t word = code[i] | code[i + 1] << 8 | code[i + 2] << 16 |
-				(uint32_t)code[i + 3] << 24;
+	bool pair = (code & 0xfe400000) == 0xa8000000;
 
-		if ((word & 0xfc000000) == 0x94000000)
-			return false;
-		if ((word & 0xffffffe0) == (0xaa0003e0 | argument << 16))
-			return true;
-		if ((word & 0xffc0001f) == (0xf9000000 | argument) ||
-		    ((word & 0xfe400000) == 0xa8000000 &&
-		     ((word & 31) == argument || (word >> 10 & 31) == argument)))
-			return true;
+	return (code & 0xffffffe0) == (0xaa0003e0 | argument << 16) ||
+	       (code & 0xffc0001f) == (0xf9000000 | argument) ||
+	       (pair && ((code & 31) == argument || (code >> 10 & 31) == argument));
+}
+
+/* What has it as its destination and is no store, branch or compare; or loads a pair. */
+static bool arm64_sets(uint32_t code, unsigned argument)
+{
+	bool store = (code & 0x0a000000) == 0x08000000 && !(code & 1 << 22);
+	bool branch = (code & 0x1c000000) == 0x14000000;
+	bool pair = (code & 0x3a400000) == 0x28400000;
+
+	return (!store && !branch && (code & 31) == argument) ||
+	       (pair && (code >> 10 & 31) == argument);
+}
+
+static bool keeps(unsigned machine, const uint8_t *p, size_t n, unsigned argument, bool *ret_sets)
+{
+	uint32_t code = n >= 4 ? p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24 : 0;
+
+	*ret_sets = machine == EM_X86_64 ? x86_sets(p, n, argument) : arm64_sets(code, argument);
+	return machine == EM_X86_64 ? x86_keeps(p, n, argument) : arm64_keeps(code, argument);
+}
+
+/* Whether, on some way through the code before it calls anybody, argument @argument (3 or 4) is put
+ * away: what a function was not passed it does not keep. */
+static bool keeps_on_a_way(unsigned machine, const uint8_t *code, size_t n, unsigned argument)
+{
+	bool seen[BEGIN_BYTES] = {false};
+	uint16_t open[BEGIN_BYTES] = {0};
+	size_t count = 1;
+
+	while (count > 0) {
+		size_t at = open[--count];
+		struct lt_code_step step;
+
+		while (at < n && !seen[at] && lt_code_step(machine, code + at, n - at, &step)) {
+			size_t target = at + (size_t)step.target;
+			bool sets;
+
+			seen[at] = true;
+			if (keeps(machine, code + at, step.length, argument, &sets))
+				return true;
+			if (sets || step.call)
+				break;
+			if (step.jumps && target < n)
+				open[count++] = (uint16_t)target;
+			if (!step.goes_on)
+				break;
+			at += step.length;
+		}
 	}
 	return false;
 }
 
 static bool keeps_argument(const struct lt_elf_image *image, uint64_t function, unsigned argument)
 {
-	uint8_t code[PROLOGUE_BYTES];
+	uint8_t code[BEGIN_BYTES];
 	uint64_t offset = lt_elf_offset(image, function);
 	ssize_t got = offset ? lt_elf_read(image, offset, code, sizeof(code)) : 0;
 
-	if (got <= 0)
-		return false;
-	return lt_elf_machine(image) == EM_X86_64
-		       ? keeps_argument_x86(code, (size_t)got, argument)
-		       : keeps_argument_arm64(code, (size_t)got, argument);
+	return got > 0 && keeps_on_a_way(lt_elf_machine(image), code, (size_t)got, argument);
 }
 
 static void add_probe(const struct found *f, struct lt_probe_plan *plan, enum lt_hook hook,
@@ -149,7 +208,10 @@ static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsi
 			 unsigned public, enum lt_hook plain, enum lt_hook fourth,
 			 enum lt_hook fifth)
 {
-	if (f->counts[internal] == 1) {
+	bool inside = f->counts[internal] == 1 && f->counts[public] == 1 &&
+		      f->functions[internal][0].start == f->functions[public][0].start;
+
+	if (f->counts[internal] == 1 && !inside) {
 		uint64_t start = f->functions[internal][0].start;
 
 		if (fifth && keeps_argument(f->image, start, 4))

@@ -5,9 +5,11 @@
 #include "collectors/collector.h"
 
 static const struct lt_collector *const collectors[] = {
-	&lt_openssl_collector,	    &lt_gnutls_collector, &lt_nss_collector,
-	&lt_go_tls_collector,	    &lt_rustls_collector, &lt_boringssl_code_collector,
-	&lt_openssl_code_collector,
+	&lt_wolfssl_collector,	 /* its builds may have OpenSSL's names too */
+	&lt_boringssl_collector, /* its functions bear OpenSSL's names */
+	&lt_openssl_collector,	 &lt_gnutls_collector,	       &lt_nss_collector,
+	&lt_s2n_collector,	 &lt_mbedtls_collector,	       &lt_go_tls_collector,
+	&lt_rustls_collector,	 &lt_boringssl_code_collector, &lt_openssl_code_collector,
 };
 
 static bool has_library(const struct lt_probe_plans *plans, enum lt_library library)
@@ -19,19 +21,41 @@ static bool has_library(const struct lt_probe_plans *plans, enum lt_library libr
 	return false;
 }
 
-int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret)
+static bool has_openssl_names(const struct lt_probe_plans *plans)
 {
-	ret->count = 0;
-	for (size_t i = 0; i < LT_COUNT(collectors) && ret->count < LT_PLANS_MAX; i++) {
+	for (size_t i = 0; i < LT_COUNT(collectors); i++) {
+		if (collectors[i]->openssl_names && !collectors[i]->by_code &&
+		    has_library(plans, collectors[i]->library))
+			return true;
+	}
+	return false;
+}
+
+int lt_collector_next(const struct lt_elf_image *image, size_t *asked, struct lt_probe_plans *found)
+{
+	while (*asked < LT_COUNT(collectors) && found->count < LT_PLANS_MAX) {
+		const struct lt_collector *next = collectors[(*asked)++];
 		int r;
 
-		if (collectors[i]->by_code && has_library(ret, collectors[i]->library))
+		if ((next->by_code && has_library(found, next->library)) ||
+		    (next->openssl_names && has_openssl_names(found)))
 			continue;
-		r = collectors[i]->plan(image, &ret->plans[ret->count]);
+		r = next->plan(image, &found->plans[found->count]);
 		if (r == 0)
-			ret->count++;
-		else if (r != -ENOENT)
+			found->count++;
+		if (r != -ENOENT)
 			return r;
 	}
-	return ret->count > 0 ? 0 : -ENOENT;
+	return -ENOENT;
+}
+
+int lt_collector_plans(const struct lt_elf_image *image, struct lt_probe_plans *ret)
+{
+	size_t asked = 0;
+	int r = 0;
+
+	ret->count = 0;
+	while (r == 0)
+		r = lt_collector_next(image, &asked, ret);
+	return r == -ENOENT && ret->count > 0 ? 0 : r;
 }

@@ -16,7 +16,8 @@ enum { LT_NAMED_HOOKS_MAX = 32 };
 
 /*
  * Where the image defines each of the @count functions, by file offset, 0: it does not. @prefix:
- * what all names begin with. Returns how many it defines, or -errno.
+ * what all names begin with. One that no probe can be put on counts as not defined. Returns how
+ * many it defines, or -errno.
  */
 LT_MUST_CHECK int lt_symbols_find(const struct lt_elf_image *image, const char *prefix,
 				  const struct lt_named_hook *functions, size_t count,

@@ -91,11 +91,11 @@ def why_no_bpf():
 class Agent:
     """One run of `ledgertap agent`."""
 
-    def __init__(self, state, config, log, binary=BINARY):
+    def __init__(self, state, config, log, binary=BINARY, more=()):
         self.state, self.log, self.binary = state, log, binary
         self.log_start = log.stat().st_size
         self.process = subprocess.Popen(
-            [str(binary), "agent", "--debug", "--config", str(config), "--state-dir", str(state)],
+            [str(binary), "agent", "--debug", "--config", str(config), "--state-dir", str(state), *more],
             stdout=subprocess.DEVNULL, stderr=log.open("ab"))
         self.programs = set()
 
@@ -171,8 +171,8 @@ def finish(client, timeout=90):
 class Bed:
     """Start with `with Bed() as bed`; everything that it made is gone afterwards."""
 
-    def __init__(self, corpus=None):
-        self.corpus = corpus or {}
+    def __init__(self, corpus=None, addresses=()):
+        self.corpus, self.addresses = corpus or {}, addresses
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lt-e2e."))
         self.served_log = self.folder / "served.jsonl"
         self.upstream = None
@@ -205,16 +205,22 @@ class Bed:
         sh(HERE / "certs.sh", certs, *names)
         hosts = self.folder / "hosts"
         hosts.write_text("127.0.0.1 localhost " + " ".join(names) + "\n")
+        for address in self.addresses:
+            self.hosts_of(address).write_text(f"127.0.0.1 localhost\n{address} " + " ".join(names) + "\n")
         (self.folder / "config.yaml").write_text(CONFIG)
         self.served_log.touch()
         interpreter = VENV if VENV.exists() else PYTHON
         self.upstream = subprocess.Popen(
             ["unshare", "-n", "-m", "--propagation", "private", str(HERE / "world.sh"), str(hosts), str(interpreter),
              "-B", str(HERE / "upstream.py"), "--certs", str(certs), "--log", str(self.served_log),
-             *(["--corpus"] if self.corpus else [])],
+             *(["--corpus"] if self.corpus else []), *(f"--both={address}" for address in self.addresses)],
             stdout=subprocess.PIPE, stderr=(self.folder / "upstream.log").open("wb"), text=True)
         if not self.upstream.stdout.readline():
             raise RuntimeError("the upstream does not start:\n" + (self.folder / "upstream.log").read_text())
+
+    def hosts_of(self, address):
+        """The hosts file of a client that finds the providers at this address, one of the bed's."""
+        return self.folder / f"hosts.{address}"
 
     @property
     def ca(self):
@@ -224,10 +230,10 @@ class Bed:
     def config(self):
         return self.folder / "config.yaml"
 
-    def agent(self, name):
+    def agent(self, name, *more):
         log = self.folder / f"{name}.log"
         log.touch()
-        return Agent(self.folder / f"{name}.state", self.config, log)
+        return Agent(self.folder / f"{name}.state", self.config, log, more=more)
 
     def expect_flows(self, scenario, count, **fields):
         """So many connections of a client that nobody can read must be so many records with these fields."""

@@ -3,7 +3,7 @@
 import pathlib
 import shutil
 
-from bed import HERE, KEY_CANARY, PYTHON, ROOT, finish
+from bed import HERE, KEY_CANARY, PYTHON, ROOT, VENV, finish
 from scenarios import CACHE, PLAIN, STREAM, in_parallel, need, over_http, scenario, system_library
 
 CLIENTS = HERE / "clients"
@@ -92,11 +92,18 @@ def gnutls_cli(bed, exchanges):
     bed.run(["sh", "-e", "-c", f'mkfifo "$3"; {script}; rm "$3"', "sh", head, body, fifo], environment)
 
 
-def own_client(bed, name, program, library, *modes):
+def own_client(bed, name, program, library, *modes, request=REQUEST):
     need(CALLS / program, program)
     environment = bed.environment(name, f"t-{name}", tls=library, comm=program)
     for mode in modes:
-        finish(bed.start([CALLS / program, mode, *REQUEST], environment))
+        finish(bed.start([CALLS / program, mode, *request], environment))
+
+
+def any_client(bed, name, program, library, *modes):
+    """A client of clients/call.c: its own ways, a body of 3 MB in small pieces, an object that is used again, a stream."""
+    own_client(bed, name, program, library, "plain", "slow", "again", *modes)
+    pieces = f"x-lt-exchange: {STREAM}; split=random:3; delay=2\r\n"
+    own_client(bed, name, program, library, "plain", request=(*REQUEST[:2], pieces, "gpt-4.1-mini"))
 
 
 @scenario
@@ -110,3 +117,47 @@ def gnutls_calls(bed, _):
 def nss_calls(bed, _):
     """NSS, in a program that sends the like through files, pipes and sockets in the clear: no record comes of those."""
     own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer")
+
+
+@scenario
+def mbedtls_calls(bed, _):
+    any_client(bed, "mbedtls-calls", "mbedtls_call", "mbedtls")
+
+
+@scenario
+def wolfssl_calls(bed, _):
+    any_client(bed, "wolfssl-calls", "wolfssl_call", "wolfssl", "send", "send slow", "vectors", "vectors slow")
+
+
+def awscrt(bed, name, program, *arguments, options=""):
+    environment = bed.environment(name, f"t-{name}", options, tls="s2n", comm=VENV.name)
+    need(next(VENV.parents[1].glob("lib/*/site-packages/_awscrt*"), None), "awscrt")
+    bed.run([VENV, CLIENTS / program, *arguments], environment)
+
+
+@scenario
+def s2n_calls(bed, _):
+    """The functions of s2n themselves: buffers in vectors, blocked calls, an object that is used again."""
+    modes = ("plain", "slow", "again", "vectors", "vectors slow", "offset", "offset slow")
+    in_parallel((awscrt, bed, "s2n-calls", "s2n_call.py", mode, *REQUEST) for mode in modes)
+
+
+@scenario
+def aws_http(bed, _):
+    """The AWS common runtime's client, over both protocols."""
+    awscrt(bed, "aws-http", "aws_http.py", "--times", "10", PLAIN, CACHE)
+    awscrt(bed, "aws-http", "aws_http.py", "--times", "3", STREAM, CACHE, options="split=random:3; delay=2")
+    awscrt(bed, "aws-http", "aws_http.py", "--pad", "3000000", PLAIN)
+    awscrt(bed, "aws-http", "aws_http.py", "--http2", "--times", "3", PLAIN, STREAM, CACHE)
+
+
+@scenario
+def netty(bed, _):
+    """Java's Netty over netty-tcnative: BoringSSL with local symbols, in a file that is deleted once it is loaded."""
+    java, build = shutil.which("java"), ROOT / "build" / "java"
+    need(java, "java")
+    need(build / "source.stamp", "Netty")
+    environment = bed.environment("netty", "t-netty", tls="boringssl", comm="java")
+    command = [java, "-cp", f"{build}:{build}/lib/*", "NettyCall", *REQUEST[:2]]
+    bed.run([*command, PLAIN, "gpt-4o-mini", "5", "100"], environment)
+    bed.run([*command, f"{STREAM}; split=random:3; delay=2", "gpt-4.1-mini", "2", "3000000"], environment)

@@ -31,33 +31,57 @@ node_clients() {
 	cp tests/e2e/package.json build/node/package.json.stamp
 }
 
+java_client() {
+	source=tests/e2e/clients/java
+	fresh $source/pom.xml build/java/pom.stamp && fresh $source/NettyCall.java build/java/source.stamp && return
+	echo "  JAVA     build/java"
+	rm -rf build/java
+	mkdir -p build/java
+	mvn -q -B -f $source/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/build/java/lib" \
+		-Dplatform="linux-$(uname -m | sed 's/aarch64/aarch_64/')"
+	javac -d build/java -cp 'build/java/lib/*' $source/NettyCall.java
+	cp $source/pom.xml build/java/pom.stamp
+	cp $source/NettyCall.java build/java/source.stamp
+}
+
 if command -v npm >/dev/null; then
 	node_clients &
 fi
 python_clients
 [ -z "${!:-}" ] || wait "$!"
+if command -v mvn >/dev/null && command -v javac >/dev/null; then
+	java_client
+fi
 
-c_client() { # NAME FLAG...
+shared=tests/e2e/clients/call.c # main of some
+
+c_client() { # NAME FLAG...; SOURCE where it has another name
 	name=$1
 	shift
-	source=tests/e2e/clients/$name.c
-	if [ ! -x "build/e2e/$name" ] || [ -n "$(find "$source" -newer "build/e2e/$name")" ]; then
+	source=tests/e2e/clients/${SOURCE:-$name}.c
+	if [ ! -x "build/e2e/$name" ] || [ -n "$(find "$source" $shared -newer "build/e2e/$name")" ]; then
 		echo "  CC       build/e2e/$name"
 		mkdir -p build/e2e
 		"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror "$source" "$@" -o "build/e2e/$name"
 	fi
 }
 
-library_client() { # NAME PKG_CONFIG_MODULE...: only where these libraries are
-	name=$1
-	shift
-	if pkg-config --exists "$@"; then
+library_client() { # NAME PKG_CONFIG_MODULES [SOURCE]: only where these libraries are
+	# shellcheck disable=SC2086
+	if pkg-config --exists $2; then
 		# shellcheck disable=SC2046
-		c_client "$name" $(pkg-config --cflags --libs "$@")
+		c_client "$1" ${3:-} $(pkg-config --cflags --libs $2)
 	fi
 }
 
 c_client short_call -ldl
 c_client pretender -s # without symbols
+if [ -n "$(find /usr/lib -name libssl.a 2>/dev/null)" ]; then
+	SOURCE=short_call c_client static_call -DLINKED -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -lpthread
+fi
 library_client gnutls_call gnutls
-library_client nss_call nss nspr
+library_client nss_call 'nss nspr'
+if [ -e /usr/include/mbedtls/ssl.h ]; then
+	c_client mbedtls_call $shared -lmbedtls -lmbedx509 -lmbedcrypto
+fi
+library_client wolfssl_call wolfssl $shared

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A TLS server that stands in for the providers: it answers with tests/exchanges, over HTTP/1.1 (with WebSockets), and
-over HTTP/2 on port 8443 where the h2 package is there. Port 8444 speaks TLS 1.2 with AES, 8445 with ChaCha20. The same
-over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
+over HTTP/2 on port 8443 where the h2 package is there. Port 8444 speaks TLS 1.2 with AES, 8445 with ChaCha20.
+The same over HTTP/1.1 in the clear on the ports of PLAIN_PORTS.
 
-usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus]
+usage: upstream.py --certs DIR --log FILE [--port 443] [--corpus] [--both ADDRESS]...
+
+On each address of --both, port 443 speaks HTTP/2 to who asks for it and HTTP/1.1 to the others, as providers do. The log
+says which address a call came to: so clients can be told apart that take no header of ours.
 
 Which exchange: the request header `x-lt-exchange: ID`, else host + path + model + stream of the request.
 The same header can carry options: `x-lt-exchange: ID; encoding=br; split=7`
@@ -46,8 +49,8 @@ from exchanges import load, load_corpus, numbered  # noqa: E402
 
 MAX_BODY = 64 << 20
 HTTP2_PORT = 8443
-OLD_PORTS = {8444: "ECDHE+AESGCM", 8445: "ECDHE+CHACHA20"}
 PLAIN_PORTS = (8000, 11434, 7777)  # two that the agent looks at by default, and one that it does not
+OLD_PORTS = {8444: "ECDHE+AESGCM", 8445: "ECDHE+CHACHA20"}
 OTHER = b'{"object":"list","data":[{"note":"nothing of interest"}]}'
 SKIPPED_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "connection"}
 
@@ -183,9 +186,17 @@ async def read_request(reader, writer):
     return Request(line, headers, body)
 
 
+def new_row(writer, connection, order, request):
+    """What the log says of a request, before it is known what answers it."""
+    return {"connection": connection, "port": writer.get_extra_info("peername")[1],
+            "address": writer.get_extra_info("sockname")[0], "order": order, "host": request.host,
+            "method": request.method, "target": request.target.partition("?")[0], "model": request.json().get("model"),
+            "exchange": None, "sent_all": False, "request_bytes": len(request.body), "at": time.time()}
+
+
 class Upstream:
-    def __init__(self, exchanges, log):
-        self.exchanges, self.log = exchanges, log
+    def __init__(self, exchanges, log, agents=()):
+        self.exchanges, self.log, self.agents = exchanges, log, agents
         self.calls = self.connections = 0
         self.mcp_hosts = {e.host for e in exchanges.values() if e.raw["api"] == "streamable_http"}
 
@@ -209,14 +220,11 @@ class Upstream:
     async def serve(self, reader, writer):
         self.connections += 1
         connection, order = self.connections, 0
-        port = writer.get_extra_info("peername")[1]
         # A client that goes away in the middle of something is part of the test.
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, ValueError):
             while request := await read_request(reader, writer):
                 order += 1
-                row = {"connection": connection, "port": port, "order": order, "host": request.host,
-                       "method": request.method, "target": request.target.partition("?")[0], "exchange": None,
-                       "sent_all": False, "request_bytes": len(request.body), "at": time.time()}
+                row = new_row(writer, connection, order, request)
                 exchange, _ = self.choose(request)
                 if exchange and exchange.messages:
                     await self.talk(request, reader, writer, row)
@@ -234,8 +242,7 @@ class Upstream:
         number = f"{self.calls:08x}"
         try:
             if exchange is None:
-                bare = upstream_mcp.bare if request.host in self.mcp_hosts else lambda _: (200, OTHER)
-                status, body = bare(request)
+                status, body = self.bare(request, row)
                 writer.write(b"HTTP/1.1 %d Other\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
                              % (status, len(body), body))
                 await writer.drain()
@@ -250,6 +257,12 @@ class Upstream:
         finally:
             self.note(row)
         return more and request.headers.get("connection", "").lower() != "close"
+
+    def bare(self, request, row):
+        """(status, body) where no exchange answers. What agents ask for beside their calls is not there."""
+        if request.host in self.mcp_hosts:
+            return upstream_mcp.bare(request)
+        return (404 if row["address"] in self.agents else 200), OTHER
 
     def note(self, row):
         self.log.write(json.dumps(row) + "\n")
@@ -325,16 +338,27 @@ class Upstream:
         return framing != "close"
 
 
+def tls(args, *protocols):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
+    context.set_alpn_protocols(protocols)
+    return context
+
+
 async def start_http2(upstream, args):
     try:
         import upstream_http2
     except ImportError:
         return
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
-    context.set_alpn_protocols(["h2"])
-    await asyncio.start_server(functools.partial(upstream_http2.serve, upstream, Request), "127.0.0.1", HTTP2_PORT,
-                               ssl=context, backlog=512)
+    http2 = functools.partial(upstream_http2.serve, upstream, new_row, Request)
+
+    async def either(reader, writer):
+        chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        await (http2 if chosen == "h2" else upstream.serve)(reader, writer)
+
+    await asyncio.start_server(http2, "127.0.0.1", HTTP2_PORT, ssl=tls(args, "h2"), backlog=512)
+    if args.both:
+        await asyncio.start_server(either, args.both, args.port, ssl=tls(args, "h2", "http/1.1"), backlog=512)
 
 
 async def start_old(upstream, args):
@@ -351,18 +375,16 @@ async def main():
     parser.add_argument("--certs", type=pathlib.Path, required=True)
     parser.add_argument("--log", type=pathlib.Path, required=True)
     parser.add_argument("--port", type=int, default=443)
+    parser.add_argument("--both", action="append", metavar="ADDRESS", help="HTTP/1.1 and HTTP/2 on this address")
     parser.add_argument("--corpus", action="store_true", help="answer with the recordings too, by their id")
     args = parser.parse_args()
     exchanges = load() | (load_corpus() if args.corpus else {})
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(args.certs / "leaf.pem", args.certs / "leaf.key")
-    context.set_alpn_protocols(["http/1.1"])
-    upstream = Upstream(exchanges, args.log.open("a"))
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=context, backlog=512)
+    upstream = Upstream(exchanges, args.log.open("a"), args.both or ())
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", args.port, ssl=tls(args, "http/1.1"), backlog=512)
     await start_http2(upstream, args)
-    await start_old(upstream, args)
     for port in PLAIN_PORTS:
         await asyncio.start_server(upstream.serve, "127.0.0.1", port, backlog=512)
+    await start_old(upstream, args)
     print(f"upstream: {len(exchanges)} exchanges on port {args.port}", flush=True)
     async with server:
         await server.serve_forever()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ssl
-import time
 
 from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection
@@ -76,8 +75,8 @@ class Answer:
 
 
 class Session:
-    def __init__(self, upstream, request_type, reader, writer):
-        self.upstream, self.request_type = upstream, request_type
+    def __init__(self, upstream, new_row, request_type, reader, writer):
+        self.upstream, self.new_row, self.request_type = upstream, new_row, request_type
         self.reader, self.writer = reader, writer
         self.connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.window = asyncio.Event()
@@ -116,9 +115,7 @@ class Session:
         headers["host"] = headers[":authority"]
         headers["x-lt-exchange"] = headers.get("x-lt-exchange", "") + "; framing=close"
         request = self.request_type(f"{headers[':method']} {headers[':path']} HTTP/2", headers, bytes(body))
-        row = {"connection": id(self), "port": self.writer.get_extra_info("peername")[1], "order": stream,
-               "host": request.host, "method": request.method, "target": request.target.partition("?")[0],
-               "exchange": None, "sent_all": False, "request_bytes": len(body), "at": time.time()}
+        row = self.new_row(self.writer, id(self), stream, request)
         answer = Answer(self, stream)
         with contextlib.suppress(ConnectionError, ProtocolError, ssl.SSLError):
             await self.upstream.answer(request, answer, row)
@@ -132,8 +129,8 @@ class Session:
         return [(name, row["options"].get(name, value)) for name, value in exchange.trailers]
 
 
-async def serve(upstream, request_type, reader, writer):
+async def serve(upstream, new_row, request_type, reader, writer):
     # A client that goes away in the middle of something is part of the test.
     with contextlib.suppress(ConnectionError, ProtocolError, ssl.SSLError):
-        await Session(upstream, request_type, reader, writer).run()
+        await Session(upstream, new_row, request_type, reader, writer).run()
     writer.close()

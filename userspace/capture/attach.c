@@ -257,14 +257,35 @@ static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_lib
 		[LT_HOOK_SET_PTR] = c->skeleton->progs.lt_ssl_enter_set_ptr,
 		[LT_HOOK_SET_NAME] = c->skeleton->progs.lt_ssl_enter_set_name,
 		[LT_HOOK_SET_URL] = c->skeleton->progs.lt_ssl_enter_set_url,
+		[LT_HOOK_SET_HOST] = c->skeleton->progs.lt_ssl_enter_set_host,
+		[LT_HOOK_SET_SNI] = c->skeleton->progs.lt_ssl_enter_set_sni,
+		[LT_HOOK_SET_NET] = c->skeleton->progs.lt_ssl_enter_set_net,
 	};
 	struct bpf_program *const own[LT_LIBRARY_COUNT][LT_HOOK_COUNT] = {
+		[LT_LIBRARY_BORINGSSL][LT_HOOK_READ] =
+			c->skeleton->progs.lt_ssl_enter_boringssl_read,
+		[LT_LIBRARY_BORINGSSL][LT_HOOK_WRITE] =
+			c->skeleton->progs.lt_ssl_enter_boringssl_write,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_gnutls_read,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_gnutls_write,
 		[LT_LIBRARY_GNUTLS][LT_HOOK_COVER] = c->skeleton->progs.lt_ssl_enter_gnutls_cover,
 		[LT_LIBRARY_NSS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_nss_read,
 		[LT_LIBRARY_NSS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_nss_write,
 		[LT_LIBRARY_NSS][LT_HOOK_RECV] = c->skeleton->progs.lt_ssl_enter_nss_recv,
+		[LT_LIBRARY_S2N][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_s2n_read,
+		[LT_LIBRARY_S2N][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_s2n_write,
+		[LT_LIBRARY_S2N][LT_HOOK_WRITEV] = c->skeleton->progs.lt_ssl_enter_s2n_writev,
+		[LT_LIBRARY_S2N][LT_HOOK_WRITEV_AT] = c->skeleton->progs.lt_ssl_enter_s2n_writev_at,
+		[LT_LIBRARY_MBEDTLS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_mbedtls_read,
+		[LT_LIBRARY_MBEDTLS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_mbedtls_write,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_wolfssl_read,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_wolfssl_write,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITEV] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_writev,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_READ_EX] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_read_ex,
+		[LT_LIBRARY_WOLFSSL][LT_HOOK_WRITE_EX] =
+			c->skeleton->progs.lt_ssl_enter_wolfssl_write_ex,
 	};
 
 	return own[library][hook] ? own[library][hook] : any[hook];
@@ -404,10 +425,12 @@ int lt_capture_attach(struct lt_capture *c, int fd, const struct lt_probe_plan *
 	a->site = plan->found == LT_FOUND_CODE ? take_site(c) : 0;
 	memset(a->multi, 0xff, sizeof(a->multi));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	lt_hurry_begin(&c->hurry);
 	if (c->way == LT_ATTACH_MULTI)
 		r = attach_multi(c, path, plan, a);
 	else
 		r = attach_perf(c, path, plan, a);
+	lt_hurry_end(&c->hurry);
 	if (r < 0)
 		return r;
 	*ret = lt_take(a);

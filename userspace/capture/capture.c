@@ -261,6 +261,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	if (!c)
 		return lt_problem_set(problem, -ENOMEM, NULL, 0, "out of memory");
 	pthread_mutex_init(&c->lock, NULL);
+	lt_hurry_open(&c->hurry, opts->no_hurry ? NULL : LT_HURRY_PATH);
 	libbpf_set_print(quiet);
 	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not
 	 * needed. */
@@ -293,6 +294,7 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
+	lt_hurry_close(&c->hurry);
 	pthread_mutex_destroy(&c->lock);
 	lt_free(c);
 	return NULL;

@@ -24,7 +24,8 @@ const char *lt_attach_way_name(enum lt_attach_way way);
 struct lt_capture_opts {
 	uint32_t ring_bytes; /* power of two; 0: 8 MiB */
 	enum lt_attach_way way;
-	bool wants_environ;	     /* environment of the processes that make connections */
+	bool no_hurry;	    /* leave the grace periods of the kernel as they are, see hurry.h */
+	bool wants_environ; /* environment of the processes that make connections */
 	const uint64_t *plain_ports; /* a bit for each remote port that is read in the clear, as
 				      * many words as LT_PORT_WORDS; borrowed; NULL: none */
 	bool plain_cgroups;	     /* lt_capture_plain_cgroup will be called */

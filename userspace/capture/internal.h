@@ -7,6 +7,7 @@
 
 #include "capture.skel.h"
 #include "userspace/capture/capture.h"
+#include "userspace/capture/hurry.h"
 #include "userspace/capture/uprobe_multi.h"
 
 struct lt_capture {
@@ -24,6 +25,7 @@ struct lt_capture {
 	int flow_error;		   /* why they are not, 0: they need not be */
 	struct bpf_link *flow_state, *flow_hello;
 	atomic_bool ending; /* ending events can wait, see lt_capture_ending */
+	struct lt_hurry hurry;
 	pthread_mutex_t lock;
 	bool sites_taken[LT_SITES_MAX];	    /* under the lock */
 	struct lt_attachment *ended;	    /* under the lock: programs off, events still there */

@@ -46,7 +46,7 @@ struct agent {
 	struct lt_unread *unread;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
-	bool debug, no_estimate;
+	bool debug, no_estimate, no_hurry;
 };
 
 static volatile sig_atomic_t stopping;
@@ -68,6 +68,9 @@ static void usage(FILE *out)
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
 		"(default auto)\n"
+		"  --no-hurry        leave the kernel's grace periods as they are while "
+		"attaching: programs that\n"
+		"                    nobody has run before may lose their first call\n"
 		"  --no-estimate     leave usage open where the provider does not state it\n"
 		"  --debug           log every file that is attached, and the counters each "
 		"minute\n"
@@ -189,6 +192,7 @@ static int open_capture(struct agent *a)
 	struct lt_capture_opts opts = {
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
+		.no_hurry = a->no_hurry,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
 		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
@@ -404,6 +408,7 @@ static int parse_options(int argc, char **argv, struct agent *a)
 		{"attach", required_argument, NULL, 'a'},
 		{"debug", no_argument, NULL, 'd'},
 		{"no-estimate", no_argument, NULL, 'e'},
+		{"no-hurry", no_argument, NULL, 'u'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -418,6 +423,8 @@ static int parse_options(int argc, char **argv, struct agent *a)
 			a->debug = true;
 		} else if (c == 'e') {
 			a->no_estimate = true;
+		} else if (c == 'u') {
+			a->no_hurry = true;
 		} else if (c == 'h') {
 			usage(stdout);
 			return -ECANCELED;

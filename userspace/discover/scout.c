@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -71,29 +72,23 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, 
 	return r;
 }
 
-/* Attaches all that can be of @plans, and tells of each. The first error. */
-static int attach_plans(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
-			const struct lt_image_id *id, const struct lt_probe_plans *plans)
+/* Attaches it if that can be, and tells of it. */
+static int attach_plan(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
+		       const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
-	int r = 0;
+	struct lt_scout_file file = {
+		.path = path,
+		.collector = plan->collector,
+		.inode = m->inode,
+		.probes = plan->count,
+		.pid = m->pid,
+	};
 
-	for (unsigned i = 0; i < plans->count; i++) {
-		struct lt_scout_file file = {
-			.path = path,
-			.collector = plans->plans[i].collector,
-			.inode = m->inode,
-			.probes = plans->plans[i].count,
-			.pid = m->pid,
-		};
-
-		file.error = attach_image(s, m, fd, path, id, &plans->plans[i]);
-		if (file.error < 0)
-			lt_counter_add(LT_C_ATTACH_ERRORS, 1);
-		if (r == 0)
-			r = file.error;
-		tell(s, &file);
-	}
-	return r;
+	file.error = attach_image(s, m, fd, path, id, plan);
+	if (file.error < 0)
+		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
+	tell(s, &file);
+	return file.error;
 }
 
 /* Looks into the file behind @fd. -ENOENT: nothing for us, or attached already. */
@@ -101,24 +96,29 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 {
 	lt_defer(lt_elf_freep)
 	struct lt_elf_image *image = NULL;
-	struct lt_probe_plans plans;
+	struct lt_probe_plans plans = {.count = 0};
 	struct lt_image_id id;
-	int r;
+	size_t asked = 0;
+	int r, first = 0;
 
 	r = lt_elf_open(fd, &image);
 	if (r < 0)
 		return r;
 	lt_counter_add(LT_C_IMAGES, 1);
 	lt_probe_cache_use(s->opts.cache, fd, image);
-	r = lt_collector_plans(image, &plans);
-	if (r < 0)
-		return r;
 	r = lt_images_identify(fd, image, &id);
 	if (r < 0)
 		return r;
 	if (lt_images_attached(s->images, &id))
 		return -ENOENT;
-	return attach_plans(s, m, fd, path, &id, &plans);
+	/* Each at once: its process may be about to make its first call, and to look for what else
+	 * the file may carry takes longer. */
+	while ((r = lt_collector_next(image, &asked, &plans)) == 0) {
+		r = attach_plan(s, m, fd, path, &id, &plans.plans[plans.count - 1]);
+		if (first == 0)
+			first = r;
+	}
+	return r == -ENOENT && plans.count > 0 ? first : r;
 }
 
 static bool forbidden(int r)
@@ -312,6 +312,9 @@ static void *run(void *arg)
 	uint64_t next_ns = lt_clock_boot_ns() + s->opts.sweep_ns;
 	unsigned sweeps = 0;
 
+	/* A new file is attached before its process makes its first call, or too late: on a busy
+	 * host this thread goes first. Where it may not, it does not. */
+	lt_ignore(setpriority(PRIO_PROCESS, (id_t)gettid(), -15));
 	while (!atomic_load(&s->stopping)) {
 		uint64_t now_ns = lt_clock_boot_ns();
 
@@ -351,6 +354,12 @@ static const char *const usual_files[] = {
 	"/usr/lib64/libnspr4.so",
 	"/usr/lib/*/libssl3.so",
 	"/usr/lib64/libssl3.so",
+	"/usr/lib/*/libmbedtls.so.*",
+	"/usr/lib64/libmbedtls.so.*",
+	"/usr/lib/*/libwolfssl.so.*",
+	"/usr/lib64/libwolfssl.so.*",
+	"/usr/lib/*/libs2n.so*",
+	"/usr/lib64/libs2n.so*",
 };
 
 static void attach_usual(struct lt_scout *s)

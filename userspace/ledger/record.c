@@ -38,10 +38,17 @@ const char *lt_hop_name(enum lt_hop h)
 const char *lt_library_name(enum lt_library l)
 {
 	static const char *const name[LT_LIBRARY_COUNT] = {
-		[LT_LIBRARY_UNKNOWN] = "unknown",     [LT_LIBRARY_OPENSSL] = "openssl",
-		[LT_LIBRARY_BORINGSSL] = "boringssl", [LT_LIBRARY_REPLAY] = "replay",
-		[LT_LIBRARY_GNUTLS] = "gnutls",	      [LT_LIBRARY_NSS] = "nss",
-		[LT_LIBRARY_GO_TLS] = "go_tls",	      [LT_LIBRARY_RUSTLS] = "rustls",
+		[LT_LIBRARY_UNKNOWN] = "unknown",
+		[LT_LIBRARY_OPENSSL] = "openssl",
+		[LT_LIBRARY_BORINGSSL] = "boringssl",
+		[LT_LIBRARY_REPLAY] = "replay",
+		[LT_LIBRARY_GNUTLS] = "gnutls",
+		[LT_LIBRARY_NSS] = "nss",
+		[LT_LIBRARY_GO_TLS] = "go_tls",
+		[LT_LIBRARY_RUSTLS] = "rustls",
+		[LT_LIBRARY_S2N] = "s2n",
+		[LT_LIBRARY_MBEDTLS] = "mbedtls",
+		[LT_LIBRARY_WOLFSSL] = "wolfssl",
 		[LT_LIBRARY_PLAINTEXT] = "plaintext",
 	};
 

@@ -63,7 +63,8 @@ bool lt_record_has_amount(const struct lt_record *record);
 const char *lt_coverage_name(enum lt_coverage c);
 /* "single" | "origin" | "transit" | "terminal" */
 const char *lt_hop_name(enum lt_hop h);
-/* "unknown" | "openssl" | "boringssl" | "gnutls" | "nss" | "go_tls" | "rustls" | "replay" */
+/* "unknown" | "openssl" | "boringssl" | "gnutls" | "nss" | "go_tls" | "rustls" | "s2n" | "mbedtls"
+ * | "wolfssl" | "replay" */
 const char *lt_library_name(enum lt_library l);
 
 /*

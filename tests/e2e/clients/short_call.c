@@ -2,7 +2,7 @@
 /*
  * One HTTPS request and out, within some ten milliseconds. libssl comes by dlopen, so that the
  * tests choose which file it is, when it appears, and whether that file still exists when it is
- * used.
+ * used. With -DLINKED it is linked in.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -12,6 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifdef LINKED
+#include <openssl/ssl.h>
+#endif
 
 enum { CTRL_SET_TLSEXT_HOSTNAME = 55, REQUEST_MAX = 16384 };
 
@@ -44,6 +48,23 @@ static void die(const char *what)
 	exit(1);
 }
 
+#ifdef LINKED
+static struct openssl load(const struct options *o)
+{
+	(void)o;
+	return (struct openssl){
+		.client_method = (void *)TLS_client_method,
+		.ctx_new = (void *)SSL_CTX_new,
+		.load_verify = (void *)SSL_CTX_load_verify_locations,
+		.ssl_new = (void *)SSL_new,
+		.set_fd = (void *)SSL_set_fd,
+		.ctrl = (void *)SSL_ctrl,
+		.connect = (void *)SSL_connect,
+		.write = (void *)SSL_write,
+		.read = (void *)SSL_read,
+	};
+}
+#else
 static void *symbol(void *library, const char *name)
 {
 	void *p = dlsym(library, name);
@@ -73,6 +94,7 @@ static struct openssl load(const struct options *o)
 		.read = symbol(library, "SSL_read"),
 	};
 }
+#endif
 
 static int dial(const char *host)
 {

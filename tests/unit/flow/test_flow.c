@@ -106,7 +106,6 @@ static struct lt_event_flow facts(uint32_t tgid, uint64_t number, uint64_t sent)
 		.sent = sent,
 		.received = 2 * sent,
 		.uid = 1000,
-		.family = 2,
 		.port = 443,
 	};
 }
