@@ -11,10 +11,11 @@ enum {
 	MAX_FLOWS = 4096,
 	BUCKETS = 4096, /* power of two */
 	/*
-	 * What a client sends in a handshake behind its ClientHello: a key exchange (TLS 1.2) or
-	 * nothing, Finished, and the settings of HTTP/2; the shortest request with a key is longer.
+	 * What a client sends behind its ClientHello without a request: a key exchange (TLS 1.2) or
+	 * nothing, Finished, over HTTP/2 its settings, that it has the server's, and its goodbye,
+	 * all sealed: some 280 bytes. The shortest request with a key is longer.
 	 */
-	HANDSHAKE_BYTES = 256,
+	HANDSHAKE_BYTES = 352,
 	TICK_NS = 100 * 1000 * 1000,
 	SECOND_NS = 1000 * 1000 * 1000,
 };
