@@ -187,12 +187,17 @@ static __always_inline void pair_by_sight(struct aead_thread *thread, __u64 name
 	key->stranger--;
 	if (dir == LT_DIR_WRITE && start == START_REQUEST)
 		ask_for_answer(thread, name, key);
-	else if (dir == LT_DIR_READ && (start == START_RESPONSE || begins_settings(text, len)))
+	else if (dir == LT_DIR_READ &&
+		 (start == START_RESPONSE || (!key->partner && begins_settings(text, len))))
 		answer(key);
 }
 
-/* The key's connection begins to carry data: it and its partner get a number. */
-static __always_inline void number_key(__u64 name, struct aead_key *key)
+/*
+ * The key's connection begins to carry data: it and its partner get a number. An answer before
+ * anything was asked is looked at once: when the probes come while keys are made, one that was seen
+ * may have been taken for the partner of one that was not.
+ */
+static __always_inline void number_key(__u64 name, struct aead_key *key, __u32 dir)
 {
 	struct aead_key *other = key->partner ? find_key(key->partner, key->process) : NULL;
 
@@ -200,7 +205,11 @@ static __always_inline void number_key(__u64 name, struct aead_key *key)
 	if (other && !other->id && other->partner == name)
 		other->id = key->id;
 	else
+		key->partner = 0;
+	if (!key->partner)
 		key->stranger = CONN_TRIES;
+	else if (dir == LT_DIR_READ)
+		key->stranger = 1;
 }
 
 static __always_inline struct aead_key *get_key(struct aead_thread *thread, __u64 name, __u32 dir,
@@ -217,7 +226,7 @@ static __always_inline struct aead_key *get_key(struct aead_thread *thread, __u6
 	if (!key)
 		return NULL;
 	if (!key->id)
-		number_key(name, key);
+		number_key(name, key, dir);
 	if (key->stranger)
 		pair_by_sight(thread, name, key, dir, text, len);
 	return key;
