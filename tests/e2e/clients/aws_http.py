@@ -10,7 +10,7 @@ import os
 import want
 from awscrt import http, io as aws
 
-DROPPED = {"accept-encoding", "content-length", "transfer-encoding", "connection"}
+DROPPED = {"host", "accept-encoding", "content-length", "transfer-encoding", "connection"}
 
 
 def connect(host, http2):
@@ -26,18 +26,14 @@ def connect(host, http2):
     return make.new(host_name=host, port=port, bootstrap=bootstrap, tls_connection_options=tls).result(30)
 
 
-def call(connection, exchange, body, http2):
+def call(connection, exchange, body):
+    """The library itself makes HTTP/2 of what is said as in HTTP/1.1."""
     headers = dict(exchange.request_headers()) | want.headers(exchange.id)
-    pairs = [(name, value.replace("REDACTED", want.KEY)) for name, value in headers.items()
-             if name.lower() not in DROPPED | {"host"} and not name.startswith(":")]
-    pairs.append(("content-length", str(len(body))))
+    pairs = [("host", exchange.host), ("content-length", str(len(body)))]
+    pairs += [(name, value.replace("REDACTED", want.KEY)) for name, value in headers.items()
+              if name.lower() not in DROPPED and not name.startswith(":")]
     path = exchange.url.partition(exchange.host)[2]
-    if http2:
-        pseudo = [(":method", exchange.method), (":scheme", "https"), (":path", path), (":authority", exchange.host)]
-        request = http.Http2Request(headers=http.HttpHeaders(pseudo + pairs), body_stream=io.BytesIO(body))
-    else:
-        pairs.insert(0, ("host", exchange.host))
-        request = http.HttpRequest(exchange.method, path, http.HttpHeaders(pairs), io.BytesIO(body))
+    request = http.HttpRequest(exchange.method, path, http.HttpHeaders(pairs), io.BytesIO(body))
     stream = connection.request(request, None, lambda http_stream, chunk, **more: None)
     stream.activate()
     stream.completion_future.result(60)
@@ -58,7 +54,7 @@ def main():
             connections[exchange.host] = connect(exchange.host, args.http2)
         body = exchange.request_body()
         # White space before the end of the object is nothing to the model.
-        call(connections[exchange.host], exchange, body[:-1] + b" " * args.pad + body[-1:], args.http2)
+        call(connections[exchange.host], exchange, body[:-1] + b" " * args.pad + body[-1:])
 
 
 main()
