@@ -6,10 +6,9 @@
  * else that is encrypted, and the record's type tells data from handshake and alerts.
  *
  * Each direction has a key of its own, and nothing there says which two belong together. rustls
- * makes both in one go, first the one that opens, then the one that seals, and no record passes on
- * that thread in between: so the key that is made next to another on a thread, without a record
- * between them, is its partner. A key that is made right after a KeyUpdate takes the place of the
- * one that the message came under (RFC 8446, 4.6.3).
+ * makes both in one go, and no record passes on that thread in between: so two keys that are made
+ * on a thread without a record between them are partners. A key that is made right after a
+ * KeyUpdate takes the place of the one that the message came under (RFC 8446, 4.6.3).
  *
  * Part of ssl.bpf.c and no object of its own, as go.h.
  */
@@ -108,7 +107,7 @@ static __always_inline void key_made(struct aead_thread *thread, __u64 name)
 	__u64 replaced;
 
 	/* A function that makes keys may call another such. */
-	if (!name || thread->last == name)
+	if (!name || thread->newest == name)
 		return;
 	__builtin_memset(key, 0, sizeof(*key));
 	key->process = process_mark();
@@ -121,13 +120,14 @@ static __always_inline void key_made(struct aead_thread *thread, __u64 name)
 		key->id = other->id;
 		drop_key(replaced);
 	} else {
-		key->prev = thread->last;
-		other = key->prev ? find_key(key->prev, key->process) : NULL;
+		other = thread->single ? find_key(thread->single, key->process) : NULL;
+		key->partner = other ? thread->single : 0;
 		if (other)
-			other->next = name;
+			other->partner = name;
+		thread->single = other ? 0 : name;
 	}
 	put_key(name, key);
-	thread->last = name;
+	thread->newest = name;
 }
 
 /*
@@ -192,13 +192,12 @@ static __always_inline void pair_by_sight(struct aead_thread *thread, __u64 name
 }
 
 /* The key's connection begins to carry data: it and its partner get a number. */
-static __always_inline void number_key(__u64 name, struct aead_key *key, __u32 dir)
+static __always_inline void number_key(__u64 name, struct aead_key *key)
 {
-	__u64 partner = dir == LT_DIR_WRITE ? key->prev : key->next;
-	struct aead_key *other = partner ? find_key(partner, key->process) : NULL;
+	struct aead_key *other = key->partner ? find_key(key->partner, key->process) : NULL;
 
 	key->id = new_connection();
-	if (other && !other->id && (dir == LT_DIR_WRITE ? other->next : other->prev) == name)
+	if (other && !other->id && other->partner == name)
 		other->id = key->id;
 	else
 		key->stranger = CONN_TRIES;
@@ -218,7 +217,7 @@ static __always_inline struct aead_key *get_key(struct aead_thread *thread, __u6
 	if (!key)
 		return NULL;
 	if (!key->id)
-		number_key(name, key, dir);
+		number_key(name, key);
 	if (key->stranger)
 		pair_by_sight(thread, name, key, dir, text, len);
 	return key;
@@ -272,7 +271,7 @@ static __noinline void record_passes(struct aead_thread *thread, __u64 name, __u
 	__u64 text = thread->args.text, len = thread->args.len;
 	struct aead_key *key;
 
-	thread->last = 0;
+	thread->newest = thread->single = 0;
 	if (type == RECORD_HANDSHAKE && is_key_update(text, len)) {
 		thread->renews[dir & 1] = name;
 		return;
@@ -383,8 +382,10 @@ static __always_inline void key_freed(struct aead_thread *thread, __u64 name)
 {
 	struct aead_key *key = find_key(name, process_mark());
 
-	if (thread->last == name)
-		thread->last = 0;
+	if (thread->newest == name)
+		thread->newest = 0;
+	if (thread->single == name)
+		thread->single = 0;
 	if (!key)
 		return;
 	if (key->id)

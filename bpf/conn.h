@@ -27,7 +27,21 @@ struct conn {
 	__u8 peer_sent;
 	__u8 shut; /* SSL_shutdown was called: a write after it is another use of the object */
 	__u8 environ_sent;
-	__u8 pad[5];
+	__u8 lines; /* not HTTP but lines of JSON-RPC, between a process and a child */
+	__u8 pad[4];
+};
+
+/* What processes are followed for: bits of a value of plain_tasks. */
+enum { FOLLOW_TCP = 1, FOLLOW_STDIO = 2 };
+
+/* One end of a child's standard input or output, in its parent's hands. */
+struct stdio_end {
+	__u64 ctx; /* of the connection: the object of the child's input */
+	__u32 tgid;
+	__u32 dir;
+	__u32 child;
+	__u32 pad;
+	char file[LT_STDIO_FILE_SIZE]; /* what the child runs */
 };
 
 struct call_key {
@@ -72,11 +86,11 @@ struct go_call {
 
 /* A key that seals or opens TLS records (aead.h), by its name: an address, or a digest. */
 struct aead_key {
-	__u64 id;	  /* of its connection, 0: no data was seen yet */
-	__u64 prev, next; /* names of the keys made before and after it on its thread */
-	__u64 process;	  /* process_mark() */
-	__u64 nonce;	  /* of the last record that was sealed */
-	__u8 stranger;	  /* its partner is not known: how often to look for it yet */
+	__u64 id;      /* of its connection, 0: no data was seen yet */
+	__u64 partner; /* name of the key that was made with it, 0: none yet */
+	__u64 process; /* process_mark() */
+	__u64 nonce;   /* of the last record that was sealed */
+	__u8 stranger; /* its partner is not known: how often to look for it yet */
 	__u8 pad[7];
 };
 
@@ -103,7 +117,8 @@ struct aead_waiting {
 
 /* What happened last to keys on a thread. */
 struct aead_thread {
-	__u64 last;	 /* the key made since the last record, 0: none */
+	__u64 newest;	 /* the last key made since the last record, 0: none */
+	__u64 single;	 /* the same, while it has no partner */
 	__u64 renews[2]; /* keys that the next ones replace, by enum lt_dir */
 	/* Room for the call that is being looked at: a program's own stack is too small. */
 	__u64 words[AEAD_WORDS];

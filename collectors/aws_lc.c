@@ -174,7 +174,8 @@ static int place_by_calls(struct search *s)
 
 	if (last - first > LT_CODE_FUNCTION_MAX)
 		return -ENOTUNIQ;
-	count = lt_code_targets(s->image, first - AROUND, last + 1, s->starts, STARTS_MAX);
+	count = lt_code_targets(s->image, first > AROUND ? first - AROUND : 0, last + 1, s->starts,
+				STARTS_MAX);
 	s->starts_n = count < 0 ? 0 : (size_t)count;
 	for (size_t i = 0; i < s->count; i++) {
 		s->sites[i].function = 0;

@@ -209,7 +209,7 @@ static int load_object(struct lt_capture *c, const struct lt_features *f,
 	if (!c->skeleton)
 		return -ENOMEM;
 	choose_programs(c);
-	lt_plain_choose(c, opts, f->socket_events);
+	lt_plain_choose(c, opts, f);
 	lt_flows_choose(c, opts);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
@@ -238,6 +238,8 @@ static int load(struct lt_capture *c, const struct lt_features *f,
 			f->release, strerror(-r));
 	c->verdicts = (uint64_t *)c->skeleton->bss->lt_verdicts;
 	r = lt_capture_bpf__attach(c->skeleton);
+	if (r == 0)
+		r = lt_plain_start(c);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
 				      "cannot attach to the kernel's tracepoints: %s",

@@ -387,9 +387,9 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {"log_level", "providers_dir", "prices",
-					   "hosts",	"attribution",	 "capture",
-					   "estimate",	"plaintext",	 NULL};
+	static const char *const keys[] = {
+		"log_level", "providers_dir", "prices",	   "hosts",	"attribution",
+		"capture",   "estimate",      "plaintext", "mcp_stdio", NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -404,6 +404,8 @@ static int read_root(const struct reader *r)
 	e = read_log_level(r, root);
 	if (e == 0)
 		e = read_estimate(r, root);
+	if (e == 0)
+		e = read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
 	if (e < 0)
 		return e;
 	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
