@@ -212,7 +212,7 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e test-clients soak check-kernel run demo install uninstall man bench help format
+.PHONY: deps test lint golden e2e clients-of-tests test-clients soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -234,17 +234,18 @@ golden: all
 check-kernel: all
 	$(Q)sh tests/kernel/run
 
-e2e: all
+# Once for all that need it, also where they run side by side.
+clients-of-tests:
 	$(Q)sh tests/e2e/setup.sh
+
+e2e: all clients-of-tests
 	$(Q)$(PYTHON) tests/e2e/run.py
 
-test-clients: all ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
-	$(Q)sh tests/e2e/setup.sh
+test-clients: all clients-of-tests ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
 	$(Q)$(PYTHON) tests/e2e/matrix.py $(if $(DOCS),--docs) $(if $(STRICT),--strict)
 	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
 
-soak: all ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
-	$(Q)sh tests/e2e/setup.sh
+soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py
 
 lint: build/.deps ## layers, sizes, headers, format, scripts

@@ -292,8 +292,8 @@ def main():
     with Bed(addresses=addresses().values()) as bed:
         lines, strangers = measure(bed, exchanges, args.names, args.verbose)
         if args.keep:
-            shutil.rmtree(BINARY.parent / "e2e" / "matrix", ignore_errors=True)
-            shutil.copytree(bed.folder, BINARY.parent / "e2e" / "matrix", symlinks=True,
+            shutil.rmtree(ROOT / "build" / "e2e" / "matrix", ignore_errors=True)
+            shutil.copytree(bed.folder, ROOT / "build" / "e2e" / "matrix", symlinks=True,
                             ignore=lambda folder, names: names if folder.endswith("deno") else [])
     held.close()
     code = report(lines, strangers, args)

@@ -3,6 +3,7 @@
 
 A client is a function of its seat in the bed (see matrix.py). What it called stands in the upstream's log.
 """
+import contextlib
 import dataclasses
 import json
 import os
@@ -80,9 +81,10 @@ def environment_of(seat, **more):
 
 
 def run_before(seat, binary):
-    """The agent has seen this file run. It looks through one of 100 MB for longer than a small script lives: what the
-    first start calls before that is lost (docs/coverage.md), and is no matter of the matrix."""
-    seat.run([binary, "--version"], environment_of(seat))
+    """The agent has seen this file run. A new one, just built or of 100 MB, may be examined for longer than its first call
+    takes: first_call.py says how often, the matrix is about the others."""
+    with contextlib.suppress(RuntimeError):  # some know no such option
+        seat.run([binary, "--version"], environment_of(seat))
     end = time.monotonic() + 5
     while os.path.realpath(binary) not in (seat.folder / "agent.log").read_text() and time.monotonic() < end:
         time.sleep(0.05)
@@ -155,7 +157,7 @@ def python_httpx(seat):
 
 
 @client("python-grpcio", "Python grpcio", "BoringSSL, linked in, stripped",
-        pinned("requirements.txt", r"grpcio==(\S+)"))
+        pinned("requirements.txt", r"grpcio==(\S+)"), tls="boringssl")
 def python_grpcio(seat):
     need(VENV, "the Python venv")
     seat.run([VENV, CALLERS / "grpc_python.py", 8443, 3, *GRPC], environment_of(seat))
@@ -199,7 +201,7 @@ def bun_program():
     return program("BUN", lambda: npm() / ".bin" / "bun")
 
 
-@client("bun", "Bun", "BoringSSL, linked in, stripped", said(bun_program, "--version"), both=True)
+@client("bun", "Bun", "BoringSSL, linked in, stripped", said(bun_program, "--version"), tls="boringssl", both=True)
 def bun(seat):
     run_before(seat, bun_program())
     javascript(seat, [bun_program()], "fetch", 3, *ALL)
@@ -210,7 +212,7 @@ def deno_program():
     return program("DENO", lambda: NODE_PATH / ".bin" / "deno")
 
 
-@client("deno", "Deno", "rustls (aws-lc), stripped", said(deno_program, "--version"), both=True)
+@client("deno", "Deno", "rustls (aws-lc), stripped", said(deno_program, "--version"), tls="rustls", both=True)
 def deno(seat):
     command = [deno_program(), "run", "--allow-all", "--no-remote", "--cert", seat.ca]
     run_before(seat, deno_program())
@@ -233,7 +235,8 @@ def claude_program():
     return program("CLAUDE", lambda: npm() / ".bin" / "claude")
 
 
-@client("claude-code", "Claude Code", "BoringSSL in Bun, stripped", said(claude_program, "--version"), both=True)
+@client("claude-code", "Claude Code", "BoringSSL in Bun, stripped", said(claude_program, "--version"),
+        tls="boringssl", both=True)
 def claude_code(seat):
     agent(seat, [claude_program(), "-p", "hi", "--max-turns", 1], ANTHROPIC_API_KEY=KEY_CANARY,
           CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1, DISABLE_AUTOUPDATER=1)
@@ -254,7 +257,7 @@ env_key = "OPENAI_API_KEY"
 """
 
 
-@client("codex", "Codex CLI", "OpenSSL, linked in, stripped", said(codex_program, "--version"), both=True)
+@client("codex", "Codex CLI", "rustls, linked in, stripped", said(codex_program, "--version"), tls="rustls", both=True)
 def codex(seat):
     folder = seat.folder / seat.client / ".codex"
     folder.mkdir(parents=True)
@@ -280,7 +283,8 @@ def opencode_program():
     return program("OPENCODE", lambda: npm() / ".bin" / "opencode")
 
 
-@client("opencode", "OpenCode", "BoringSSL in Bun, stripped", said(opencode_program, "--version"), both=True)
+@client("opencode", "OpenCode", "BoringSSL in Bun, stripped", said(opencode_program, "--version"),
+        tls="boringssl", both=True)
 def opencode(seat):
     agent(seat, [opencode_program(), "run", "-m", "anthropic/claude-sonnet-4-5", "hi"], 2, ANTHROPIC_API_KEY=KEY_CANARY,
           OPENCODE_DISABLE_AUTOUPDATE=1)
@@ -294,6 +298,7 @@ go_version = said("go", "version", pattern=r"go(\d\S+)")
 def go(seat, form):
     """net/http over both protocols, and several calls at the same time."""
     both = (PLAIN, STREAM)
+    run_before(seat, scenarios_go.build("client", form))
     scenarios_go.client(seat, seat.client, form, "in-turn", 3, *both, CACHE)
     scenarios_go.client(seat, seat.client, form, "in-turn", 3, *both, flags=["-http2"])
     scenarios_go.client(seat, seat.client, form, "at-once", 5, *both, flags=["-http2"], options="delay=5")
@@ -317,6 +322,7 @@ def go_pie(seat):
 def rust_calls(seat, kind):
     binary = program(f"RUST_{kind.upper().replace('-', '_')}", lambda: rust(kind))
     environment = environment_of(seat)
+    run_before(seat, binary)
     for flags in ([], ["-http2"]):
         seat.run([binary, *flags, EXCHANGES, "in-turn", 3, *ALL], environment)
     seat.run([binary, "-http2", "-threads", 2, EXCHANGES, "at-once", 5, PLAIN, STREAM], environment)
@@ -357,7 +363,7 @@ def java_httpclient(seat):
 
 
 @client("java-netty", "Java Netty", "BoringSSL in netty-tcnative",
-        pinned("matrix/pom.xml", r"netty-handler</artifactId>\s*<version>([^<]+)"))
+        pinned("matrix/pom.xml", r"netty-handler</artifactId>\s*<version>([^<]+)"), tls="boringssl")
 def java_netty(seat):
     if platform.machine() != "x86_64":
         raise Missing("the jar of netty-tcnative is that of x86_64")
