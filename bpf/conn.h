@@ -27,7 +27,21 @@ struct conn {
 	__u8 peer_sent;
 	__u8 shut; /* SSL_shutdown was called: a write after it is another use of the object */
 	__u8 environ_sent;
-	__u8 pad[5];
+	__u8 lines; /* not HTTP but lines of JSON-RPC, between a process and a child */
+	__u8 pad[4];
+};
+
+/* What processes are followed for: bits of a value of plain_tasks. */
+enum { FOLLOW_TCP = 1, FOLLOW_STDIO = 2 };
+
+/* One end of a child's standard input or output, in its parent's hands. */
+struct stdio_end {
+	__u64 ctx; /* of the connection: the object of the child's input */
+	__u32 tgid;
+	__u32 dir;
+	__u32 child;
+	__u32 pad;
+	char file[LT_STDIO_FILE_SIZE]; /* what the child runs */
 };
 
 struct call_key {

@@ -22,6 +22,7 @@ enum {
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
 	LT_PORT_WORDS = 1024,	     /* a bit for every port */
 	LT_PLAIN_CGROUPS_MAX = 4096,
+	LT_STDIO_FILE_SIZE = 128,
 	LT_HELLO_MAX = 4096,   /* bytes of a ClientHello that are carried, */
 	LT_HELLO_PACKETS = 16, /* in as many packets at most */
 	LT_FLOW_PORTS_MAX = 8,

@@ -97,8 +97,9 @@ struct {
 } plain_cgroups __weak SEC(".maps");
 
 /*
- * Processes that have made such a connection. Only where system calls are followed (plain.bpf.c):
- * everybody else's end at one look into this map.
+ * Processes that have made such a connection, or have a child that listens to them (FOLLOW_...).
+ * Only where system calls are followed (plain.bpf.c): everybody else's end at one look into this
+ * map.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -106,6 +107,17 @@ struct {
 	__type(key, __u32);
 	__type(value, __u8);
 } plain_tasks __weak SEC(".maps");
+/*
+ * Pipes and sockets between a process and the standard input and output of its child, by their
+ * object in the kernel. An address that is used again is another's when a child gets it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct stdio_end);
+} stdio_ends __weak SEC(".maps");
+
 /* Boot time at which such a process was last heard of. */
 __u64 lt_plain_heard_ns __weak;
 /* Whether userspace follows system calls now. */

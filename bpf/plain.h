@@ -136,17 +136,48 @@ static __always_inline __u64 sent_ns(struct sock *sk, __u64 now_ns)
 	return sent < now_ns ? sent : now_ns;
 }
 
-/* @len bytes went through @sk; @s says where they are, 0: that is not known. */
-static __always_inline void take(struct sock *sk, const struct syscall *s, __u32 dir, __u64 len,
-				 const bool has_loop)
+/* The program at the other end is what there is of a server's name. */
+static __always_inline void emit_stdio_name(struct facts *f, const struct stdio_end *end)
 {
-	struct call call = {.ctx = (__u64)sk, .dir = dir, .library = LT_LIBRARY_PLAINTEXT};
+	struct lt_event_name *e;
+
+	f->conn->peer_sent = 1;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e)
+		return;
+	fill_conn(&e->conn, LT_EVENT_NAME, f);
+	e->name[0] = 0;
+	bpf_probe_read_kernel_str(e->name, sizeof(end->file), end->file);
+	bpf_ringbuf_submit(e, wakeup_flags());
+}
+
+static __always_inline void emit_other_end(struct facts *f, struct sock *sk,
+					   const struct stdio_end *end)
+{
+	if (end) {
+		emit_stdio_name(f, end);
+		return;
+	}
+	bpf_map_update_elem(&plain_socks, &f->key.ctx, &f->key.tgid, BPF_ANY);
+	emit_peer_of(f, sk, wakeup_flags());
+}
+
+/*
+ * @len bytes went through @sk, or to or from the child behind @end; @s says where they are, 0: that
+ * is not known.
+ */
+static __always_inline void take(struct sock *sk, const struct stdio_end *end,
+				 const struct syscall *s, __u32 dir, __u64 len, const bool has_loop)
+{
+	struct call call = {
+		.ctx = end ? end->ctx : (__u64)sk, .dir = dir, .library = LT_LIBRARY_PLAINTEXT};
 	struct pieces pieces = {.call = &call};
 	struct facts f = {};
 
 	if (!get_facts(call.ctx, &f))
 		return;
-	if (dir == LT_DIR_WRITE)
+	f.conn->lines = end != 0;
+	if (sk && dir == LT_DIR_WRITE)
 		f.ts_ns = sent_ns(sk, f.ts_ns);
 	pieces.facts = &f;
 	pieces.at.position = __sync_fetch_and_add(&f.conn->position[dir & 1], len);
@@ -163,9 +194,7 @@ static __always_inline void take(struct sock *sk, const struct syscall *s, __u32
 	pieces.at.wanted = wanted_bytes(f.conn, &call, pieces.at.position, len);
 	if (pieces.at.wanted == 0)
 		return;
-	if (!f.conn->peer_sent) {
-		bpf_map_update_elem(&plain_socks, &call.ctx, &f.key.tgid, BPF_ANY);
-		emit_peer_of(&f, sk, wakeup_flags());
-	}
+	if (!f.conn->peer_sent)
+		emit_other_end(&f, sk, end);
 	copy_pieces(&pieces, has_loop);
 }

@@ -72,10 +72,11 @@ int lt_process_exec(struct bpf_raw_tracepoint_args *ctx)
 /* A child has its parent's connections. */
 static __always_inline void plain_inherit(__u32 parent, __u32 child)
 {
-	__u8 yes = 1;
+	__u8 *why = bpf_map_lookup_elem(&plain_tasks, &parent);
+	__u8 inherited = FOLLOW_TCP;
 
-	if (bpf_map_lookup_elem(&plain_tasks, &parent))
-		bpf_map_update_elem(&plain_tasks, &child, &yes, BPF_ANY);
+	if (why && (*why & FOLLOW_TCP))
+		bpf_map_update_elem(&plain_tasks, &child, &inherited, BPF_ANY);
 }
 
 SEC("raw_tp/sched_process_fork")

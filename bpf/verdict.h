@@ -51,6 +51,24 @@ static __always_inline enum start look(const void *address, __u64 len)
 	return begins_request_frame(address, len, word) ? START_FRAMES : START_NONE;
 }
 
+/* Whether a client's line of JSON-RPC begins here, whichever member comes first. What it really is
+ * userspace finds out. */
+static __always_inline enum start look_at_line(const void *address, __u64 len, __u32 dir)
+{
+	__u32 word = 0;
+
+	if (dir != LT_DIR_WRITE || len < 4 || bpf_probe_read_user(&word, sizeof(word), address))
+		return START_NONE;
+	switch (word) {
+	case WORD4('{', '"', 'j', 's'):
+	case WORD4('{', '"', 'm', 'e'):
+	case WORD4('{', '"', 'p', 'a'):
+	case WORD4('{', '"', 'i', 'd'):
+		return START_REQUEST;
+	}
+	return START_NONE;
+}
+
 /* Takes over what userspace decided since the last call. */
 static __always_inline void refresh_verdict(struct conn *conn)
 {
@@ -88,7 +106,8 @@ static __always_inline __u64 probe_bytes(struct conn *conn, const struct call *c
 
 		if (position > 0 && conn->last_dir == call->dir)
 			return 0;
-		start = look((const void *)call->buf, len);
+		start = conn->lines ? look_at_line((const void *)call->buf, len, call->dir)
+				    : look((const void *)call->buf, len);
 		if (start == START_FRAMES)
 			start = call->dir == LT_DIR_WRITE ? START_REQUEST : START_NONE;
 		/* An answer before anything was asked: another thread's write is not back yet. */

@@ -79,12 +79,24 @@ static int search_table(const struct lt_elf_image *image, uint64_t table, uint32
 	return read_entry(image, table, low, ret);
 }
 
+/* Whether what a record says of the frame (its first instruction: DW_CFA_def_cfa,
+ * def_cfa_register, def_cfa_offset or offset, DWARF 5, 6.4.2) holds from the first byte on: there
+ * is a frame already, so that is no function but a part of one that was moved out of its way. */
+static bool is_part(const uint8_t *record, size_t n)
+{
+	/* Behind the range stands the length of what the compiler's language adds. */
+	size_t at = 16 < n ? 17 + (size_t)record[16] : n;
+
+	return at < n &&
+	       ((record[at] >= 0x0c && record[at] <= 0x0e) || (record[at] & 0xc0) == 0x80);
+}
+
 /* A record (FDE) says how long its function is, behind where it begins: length, CIE, begin, range,
- * all of 4 bytes in the encoding that is asked for. */
+ * all of 4 bytes in the encoding that is asked for. -ENOTUNIQ: it is a part of a function. */
 static int read_record(const struct lt_elf_image *image, const struct entry *entry,
 		       struct lt_code_function *ret)
 {
-	uint8_t bytes[16];
+	uint8_t bytes[28];
 	int r = read_at(image, entry->record, bytes, sizeof(bytes));
 
 	if (r < 0)
@@ -93,7 +105,7 @@ static int read_record(const struct lt_elf_image *image, const struct entry *ent
 		return -ENOENT;
 	ret->start = entry->start;
 	ret->end = entry->start + word(bytes + 12);
-	return 0;
+	return is_part(bytes, sizeof(bytes)) ? -ENOTUNIQ : 0;
 }
 
 static int by_table(const struct lt_elf_image *image, uint64_t address,
@@ -116,9 +128,9 @@ static int by_table(const struct lt_elf_image *image, uint64_t address,
 	r = search_table(image, table, word(header + 8), address, &entry);
 	if (r == 0)
 		r = read_record(image, &entry, ret);
-	if (r < 0)
+	if (r < 0 && r != -ENOTUNIQ)
 		return r;
-	return address >= ret->start && address < ret->end ? 0 : -ENOENT;
+	return address >= ret->start && address < ret->end ? r : -ENOENT;
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -252,8 +264,8 @@ static int mark_all_calls(struct around *a)
 			if (got < (ssize_t)call_size(a->machine))
 				break;
 			mark_calls(a, code, (size_t)got, segment->address + at);
-			/* A call may lie across two windows. */
-			at += (size_t)got == left ? left : (size_t)got - 4;
+			/* A call may lie across two windows. A file cut short ends the walk. */
+			at += (size_t)got == left || got <= 4 ? left : (size_t)got - 4;
 		}
 	}
 	return 0;
@@ -429,5 +441,7 @@ int lt_code_function(const struct lt_elf_image *image, uint64_t address,
 {
 	int r = by_table(image, address, ret);
 
-	return r == -ENOENT ? by_calls(image, address, ret) : r;
+	if (r == -ENOENT)
+		return by_calls(image, address, ret);
+	return r == -ENOTUNIQ ? -ENOENT : r;
 }

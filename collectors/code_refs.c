@@ -460,7 +460,8 @@ static int recall(const struct lt_elf_image *image, const struct lt_code_text *t
 
 	if (r < 0)
 		return r;
-	if (!memory || !memory->recall(memory->arg, texts[0].text, ret) || ret->count == 0)
+	if (!memory || !memory->recall(memory->arg, texts[0].text, ret) || ret->count == 0 ||
+	    ret->count > LT_CODE_REFS_MAX)
 		return -ENOENT;
 	for (size_t i = 0; i < ret->count; i++) {
 		if (!holds(&s, &ret->refs[i]))
@@ -547,6 +548,9 @@ static void x86_constants(const uint8_t *bytes, size_t n, size_t at, size_t size
 		i += length ? length : 1;
 	}
 	for (size_t i = at; i > 0; i--) {
+		/* What has a REX.B before it loads another register. */
+		if (i > 1 && bytes[i - 2] == 0x41 && (bytes[i - 1] & 0xf8) == 0xb8)
+			continue;
 		if (x86_constant(bytes + i - 1, at - i + 1, &argument, &value))
 			take(ret, argument, value);
 	}

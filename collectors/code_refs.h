@@ -43,7 +43,8 @@ struct lt_code_refs {
 /*
  * What is known of a file from an earlier look, by the first of the texts that were looked for. It
  * is never believed: every reference is read again, and where they lead to no plan the whole file
- * is looked through. So what is wrong or forged costs time, not truth.
+ * is looked through. So what is wrong costs time, not truth; the most that a forged one can do is
+ * to leave out a second copy of the library.
  */
 struct lt_code_memory {
 	/* False: nothing is known. */

@@ -10,7 +10,7 @@
 
 static const struct lt_named_hook nspr[] = {
 	{"PR_Read", LT_HOOK_READ},  {"PR_Write", LT_HOOK_WRITE}, {"PR_Recv", LT_HOOK_RECV},
-	{"PR_Send", LT_HOOK_WRITE}, {"PR_Close", LT_HOOK_FREE},
+	{"PR_Send", LT_HOOK_WRITE}, {"PR_Close", LT_HOOK_FREE},	 {"PR_Writev", LT_HOOK_WRITEV},
 };
 
 static const struct lt_named_hook nss[] = {

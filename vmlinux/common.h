@@ -71,7 +71,12 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct inode {
+	__u16 i_mode;
+};
+
 struct file {
+	struct inode *f_inode;
 	void *private_data;
 };
 
@@ -94,6 +99,8 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
+struct socket;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be16 skc_dport;
@@ -106,6 +113,11 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	struct socket *sk_socket;
+};
+
+struct unix_sock {
+	struct sock *peer;
 };
 
 struct tcp_sock {

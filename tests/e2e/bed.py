@@ -30,6 +30,7 @@ HOSTS = ["unrelated.example.com", "gateway.example.net"]  # beside those of the 
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
 CONFIG = """\
+mcp_stdio: true
 capture:
   flow_ports: [443, 8443]
 plaintext:
@@ -175,6 +176,7 @@ class Bed:
         self.corpus, self.addresses = corpus or {}, addresses
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lt-e2e."))
         self.served_log = self.folder / "served.jsonl"
+        self.config_file = None  # another one than ours
         self.upstream = None
         self.cleanups = []
         self.early = {}
@@ -228,7 +230,7 @@ class Bed:
 
     @property
     def config(self):
-        return self.folder / "config.yaml"
+        return self.config_file or self.folder / "config.yaml"
 
     def agent(self, name, *more):
         log = self.folder / f"{name}.log"
@@ -249,6 +251,7 @@ class Bed:
         wanted = {"scenario": scenario, "tenant": expect_tenant or tenant or "unattributed"} | wanted
         out = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "LT_KEY": KEY_CANARY,
                "LT_WANT": "; ".join(f"{key}={value}" for key, value in wanted.items()), "LT_OPTIONS": options,
+               "LT_SERVED_LOG": str(self.served_log),
                "NODE_PATH": str(NODE_PATH), "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "pycache")}
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"):
             out[name] = str(self.ca)

@@ -83,7 +83,8 @@ def with_expectations(served, exchanges):
         exchange = exchanges.get(row["exchange"])
         if exchange:
             row |= {"expected": exchange.records[row.get("record", 0)], "status": exchange.status,
-                    "streaming": exchange.streaming, "api": exchange.raw["api"], "provider": exchange.raw["provider"]}
+                    "streaming": exchange.streaming, "api": row["want"].get("api", exchange.raw["api"]),
+                    "provider": exchange.raw["provider"]}
             if "failed" in row["want"]:
                 row["expected"] = row["expected"] | {"error": {"type": row["want"]["failed"]},
                                                      "usage_completeness": "upstream_error"}

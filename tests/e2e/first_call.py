@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The first call of a brand-new file: every start has a copy of its own that nobody has run before, makes one call and is
-gone within some ten milliseconds. Then the same file again and again.
+"""The first call of a brand-new file: every start has a copy of its own that nobody has run before, makes one call and
+is gone within some ten milliseconds. Then the same file again and again.
 
 usage: first_call.py [--starts N] [--only KIND,...] [--keep]
 

@@ -130,6 +130,6 @@ def program(variable, default):
     if named and not os.access(named, os.X_OK):
         raise Missing(f"{variable}={named} is no program")
     found = pathlib.Path(named) if named else default()
-    if not found:
+    if not found or not os.access(found, os.X_OK):
         raise Missing(f"{variable.lower()} is not here")
     return found

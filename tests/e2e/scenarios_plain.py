@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios in the clear: HTTP without TLS, to ports of model servers. Each record says plaintext."""
+"""Scenarios in the clear: HTTP without TLS, to ports of model servers, and MCP between a process and its child. Each
+record says plaintext."""
 import contextlib
 import pathlib
 import shutil
@@ -77,6 +78,11 @@ def plain_system_calls(bed, _):
     for how in ("vectors", "peek", "dup", "half"):
         by_hand(bed, "plain-system-calls", how, PLAIN)
     by_hand(bed, "plain-system-calls", "vectors", STREAM)
+
+
+@scenario
+def plain_threads(bed, _):
+    by_hand(bed, "plain-threads", "threads", PLAIN)
 
 
 @scenario
@@ -178,3 +184,18 @@ def plain_gateway(bed, exchanges):
     bed.curl(exchanges[PLAIN], bed.environment("plain-gateway", "t-gateway"),
              url="http://gateway.example.net:4000/v1/chat/completions")
     finish(hop)
+
+
+@scenario
+def mcp_stdio_python(bed, _):
+    """The official SDK on both sides, with a handshake and without."""
+    need(VENV, "the Python venv")
+    for mode in ("legacy", "auto"):
+        bed.run([VENV, CLIENTS / "mcp_stdio.py", mode], environment_of(bed, "mcp-stdio-python", VENV))
+
+
+@scenario
+def mcp_stdio_node(bed, _):
+    need(VENV, "the Python venv")
+    run_node(bed, "mcp-stdio-node", "mcp_stdio_node.cjs", VENV, "-B", CLIENTS / "mcp_stdio.py", "serve",
+             tls="plaintext")

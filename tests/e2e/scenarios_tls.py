@@ -116,7 +116,7 @@ def gnutls_calls(bed, _):
 @scenario
 def nss_calls(bed, _):
     """NSS, in a program that sends the like through files, pipes and sockets in the clear: no record comes of those."""
-    own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer")
+    own_client(bed, "nss-calls", "nss_call", "nss", "plain", "peek", "layer", "vectors")
 
 
 @scenario
@@ -138,7 +138,7 @@ def awscrt(bed, name, program, *arguments, options=""):
 @scenario
 def s2n_calls(bed, _):
     """The functions of s2n themselves: buffers in vectors, blocked calls, an object that is used again."""
-    modes = ("plain", "slow", "again", "vectors", "vectors slow", "offset", "offset slow")
+    modes = ("plain", "slow", "again", "vectors", "vectors slow")
     in_parallel((awscrt, bed, "s2n-calls", "s2n_call.py", mode, *REQUEST) for mode in modes)
 
 

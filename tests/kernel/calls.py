@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Calls by clients on three TLS libraries and in the clear, to a server in the same network namespace.
+"""Calls by clients on TLS libraries in C and in the clear, to a server in the same network namespace; and of a tool, to a
+child.
 
-usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where gnutls_call and nss_call are
+usage: unshare -n calls.py FOLDER CLIENTS    FOLDER: for a certificate; CLIENTS: where those in C are
        calls.py --check < LEDGER.jsonl       whether every call is one record with its usage, under the right library
 """
 import collections
@@ -21,8 +22,12 @@ BODY = (b'{"id":"chatcmpl-of-the-kernel-test","object":"chat.completion","model"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 REQUEST = ("localhost", "/v1/chat/completions", "")
 OLLAMA_PORT, IN_THE_CLEAR = 11434, 3
+TOOL_SERVER, TOOL_CALLS = "kernel-test-tools", 3
 CLIENTS = [(4, "gnutls", "gnutls_call", "send"), (4, "gnutls", "gnutls_call", "retry"),
-           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek")]
+           (4, "gnutls", "gnutls_call", "trickle"), (2, "nss", "nss_call", "plain"), (2, "nss", "nss_call", "peek"),
+           (2, "nss", "nss_call", "vectors"), (4, "mbedtls", "mbedtls_call", "slow"),
+           (4, "mbedtls", "mbedtls_call", "again"), (4, "wolfssl", "wolfssl_call", "again"),
+           (4, "wolfssl", "wolfssl_call", "vectors")]
 
 
 def serve(listener, context):
@@ -41,6 +46,24 @@ def answer(connection, context):
                 size = int(value) if name == b"content-length" else size
             requests.read(size)
             tls.sendall(ANSWER)
+
+
+def serve_tools():
+    """A server of MCP that answers whatever it is asked."""
+    for line in map(json.loads, sys.stdin):
+        result = {"serverInfo": {"name": TOOL_SERVER}} if line["method"] == "initialize" else {"isError": False}
+        print(json.dumps({"jsonrpc": "2.0", "id": line["id"], "result": result}), flush=True)
+
+
+def call_tools():
+    asked = [("initialize", {"protocolVersion": "2025-11-25"})] + [("tools/call", {"name": "track"})] * TOOL_CALLS
+    with subprocess.Popen([sys.executable, __file__, "--serve-tools"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        for number, (method, params) in enumerate(asked):
+            line = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            child.stdin.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            child.stdin.flush()
+            child.stdout.readline()
+        child.stdin.close()
 
 
 def run(*command, **more):
@@ -69,6 +92,7 @@ def call(folder, clients):
         run("curl", "-sS", "-4", "-o", "/dev/null", "-H", "content-type: application/json", "--data-binary", f"@{body}",
             f"http://localhost:{OLLAMA_PORT}/v1/chat/completions")
     first.close()
+    call_tools()
     for _, _, program, mode in CLIENTS:
         run(clients / program, mode, *REQUEST, env=environment)
 
@@ -77,8 +101,10 @@ def check(lines):
     due = collections.Counter({"openssl": 1, "plaintext": IN_THE_CLEAR})
     for count, library, _, _ in CLIENTS:
         due[library] += count
+    due["tools"] = TOOL_CALLS
     found = collections.Counter()
     for record in map(json.loads, lines):
+        found["tools"] += (record["host"], record["tool_name"], record["error_type"]) == (TOOL_SERVER, "track", None)
         if record["host"] != "localhost":
             continue  # somebody else's, on the same host
         usage = record.get("usage") or {}
@@ -91,6 +117,8 @@ def check(lines):
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         check(sys.stdin)
+    elif sys.argv[1:] == ["--serve-tools"]:
+        serve_tools()
     elif len(sys.argv) == 3:
         call(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
     else:

@@ -272,6 +272,7 @@ static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_lib
 		[LT_LIBRARY_NSS][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_nss_read,
 		[LT_LIBRARY_NSS][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_nss_write,
 		[LT_LIBRARY_NSS][LT_HOOK_RECV] = c->skeleton->progs.lt_ssl_enter_nss_recv,
+		[LT_LIBRARY_NSS][LT_HOOK_WRITEV] = c->skeleton->progs.lt_ssl_enter_nss_writev,
 		[LT_LIBRARY_S2N][LT_HOOK_READ] = c->skeleton->progs.lt_ssl_enter_s2n_read,
 		[LT_LIBRARY_S2N][LT_HOOK_WRITE] = c->skeleton->progs.lt_ssl_enter_s2n_write,
 		[LT_LIBRARY_S2N][LT_HOOK_WRITEV] = c->skeleton->progs.lt_ssl_enter_s2n_writev,

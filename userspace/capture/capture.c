@@ -209,7 +209,7 @@ static int load_object(struct lt_capture *c, const struct lt_features *f,
 	if (!c->skeleton)
 		return -ENOMEM;
 	choose_programs(c);
-	lt_plain_choose(c, opts, f->socket_events);
+	lt_plain_choose(c, opts, f);
 	lt_flows_choose(c, opts);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
@@ -238,6 +238,8 @@ static int load(struct lt_capture *c, const struct lt_features *f,
 			f->release, strerror(-r));
 	c->verdicts = (uint64_t *)c->skeleton->bss->lt_verdicts;
 	r = lt_capture_bpf__attach(c->skeleton);
+	if (r == 0)
+		r = lt_plain_start(c);
 	if (r < 0)
 		return lt_problem_set(problem, r, NULL, 0,
 				      "cannot attach to the kernel's tracepoints: %s",
@@ -254,7 +256,7 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 {
 	lt_defer(lt_capture_freep)
 	struct lt_capture *c = lt_calloc(1, sizeof(*c));
-	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, files;
 	struct lt_features features;
 	int r;
 
@@ -266,6 +268,11 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	/* Kernels before 5.11 charge BPF memory to this limit; where it may not be raised it is not
 	 * needed. */
 	lt_ignore(setrlimit(RLIMIT_MEMLOCK, &unlimited));
+	/* Every attached file holds some descriptors. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		lt_ignore(setrlimit(RLIMIT_NOFILE, &files));
+	}
 	lt_features_probe(&features);
 	r = check_features(&features, opts->way, problem);
 	if (r < 0)
@@ -294,6 +301,8 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 	lt_plain_end(c);
 	lt_capture_bpf__destroy(c->skeleton);
 	lt_attach_end_events(c);
+	if (atomic_load(&c->ending))
+		lt_hurry_end(&c->hurry);
 	lt_hurry_close(&c->hurry);
 	pthread_mutex_destroy(&c->lock);
 	lt_free(c);
@@ -302,7 +311,8 @@ struct lt_capture *lt_capture_free(struct lt_capture *c)
 
 void lt_capture_ending(struct lt_capture *c)
 {
-	atomic_store(&c->ending, true);
+	if (!atomic_exchange(&c->ending, true))
+		lt_hurry_begin(&c->hurry);
 }
 
 int lt_capture_poll(struct lt_capture *c, const struct lt_capture_sink *sink, int timeout_ms)

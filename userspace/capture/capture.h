@@ -28,6 +28,7 @@ struct lt_capture_opts {
 	bool wants_environ; /* environment of the processes that make connections */
 	const uint64_t *plain_ports; /* a bit for each remote port that is read in the clear, as
 				      * many words as LT_PORT_WORDS; borrowed; NULL: none */
+	bool stdio;		     /* children that are spoken to in lines of JSON-RPC */
 	bool plain_cgroups;	     /* lt_capture_plain_cgroup will be called */
 	bool floor; /* attach empty programs instead: the floor that benchmarks compare with */
 	/* TCP ports whose connections are told of (hello, flow); LT_FLOW_PORTS_MAX at most, 0:

@@ -81,6 +81,8 @@ static void look_into_btf(struct lt_features *ret)
 	ret->socket_events =
 		btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) > 0 &&
 		btf__find_by_name_kind(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF) > 0;
+	ret->exec_prepared = btf__find_by_name_kind(btf, "btf_trace_sched_prepare_exec",
+						    BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
 }
 

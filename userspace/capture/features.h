@@ -13,6 +13,7 @@ struct lt_features {
 	bool uprobe_multi;  /* 6.6 */
 	bool preempt_guard; /* bpf_preempt_disable, 6.10 */
 	bool socket_events; /* tracepoints where sockets have moved bytes, 6.3 */
+	bool exec_prepared; /* a tracepoint before an exec is seen from outside, 6.10 */
 	bool mmap_events;   /* perf's notices of executable mappings */
 	bool cgroup_skb;    /* programs for the packets of a cgroup */
 	bool map_files;	    /* /proc/PID/map_files can be opened */

@@ -37,10 +37,24 @@ static int flow_problem(int error, const char *what, struct lt_problem *problem)
 			      what, strerror(-error));
 }
 
+static int attach(struct lt_capture *c, int root, struct lt_problem *problem)
+{
+	c->flow_hello = bpf_program__attach_cgroup(c->skeleton->progs.lt_flow_hello, root);
+	if (!c->flow_hello)
+		return flow_problem(
+			-errno, "cannot link to the root of cgroup v2, which needs CAP_NET_ADMIN",
+			problem);
+	c->flow_state = bpf_program__attach(c->skeleton->progs.lt_flow_state);
+	if (!c->flow_state)
+		return flow_problem(-errno, "cannot attach to the tracepoint of sockets", problem);
+	return 0;
+}
+
 int lt_capture_watch_flows(struct lt_capture *c, struct lt_problem *problem)
 {
 	lt_defer(lt_closep)
 	int root = -1;
+	int r;
 
 	if (c->flow_error < 0)
 		return flow_problem(c->flow_error,
@@ -51,15 +65,10 @@ int lt_capture_watch_flows(struct lt_capture *c, struct lt_problem *problem)
 	root = lt_cgroup_root_open();
 	if (root < 0)
 		return flow_problem(root, "the root of cgroup v2 is not mounted", problem);
-	c->flow_state = bpf_program__attach(c->skeleton->progs.lt_flow_state);
-	if (!c->flow_state)
-		return flow_problem(-errno, "cannot attach to the tracepoint of sockets", problem);
-	c->flow_hello = bpf_program__attach_cgroup(c->skeleton->progs.lt_flow_hello, root);
-	if (!c->flow_hello)
-		return flow_problem(
-			-errno, "cannot link to the root of cgroup v2, which needs CAP_NET_ADMIN",
-			problem);
-	return 0;
+	r = attach(c, root, problem);
+	if (r < 0) /* one without the other is of no use */
+		lt_flows_detach(c);
+	return r;
 }
 
 int lt_capture_look_at_flow(struct lt_capture *c, uint64_t sock, uint64_t cookie)

@@ -7,6 +7,7 @@
 
 #include "capture.skel.h"
 #include "userspace/capture/capture.h"
+#include "userspace/capture/features.h"
 #include "userspace/capture/hurry.h"
 #include "userspace/capture/uprobe_multi.h"
 
@@ -18,7 +19,9 @@ struct lt_capture {
 	bool floor;
 	bool wants_environ;
 	enum lt_plain_way plain;
-	struct bpf_link *syscalls; /* LT_PLAIN_SYSCALLS: while they are followed */
+	bool stdio;
+	bool exec_prepared;
+	struct bpf_link *syscalls; /* while they are followed */
 	bool old;		   /* without bpf_loop */
 	bool linked;		   /* perf events have links (with the cookies, 5.15) */
 	bool flows;		   /* the programs for connections are loaded */
@@ -33,7 +36,10 @@ struct lt_capture {
 };
 
 /* Sets up the programs for connections in the clear, before they are loaded. */
-void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts, bool socket_events);
+void lt_plain_choose(struct lt_capture *c, const struct lt_capture_opts *opts,
+		     const struct lt_features *f);
+/* Begins to follow system calls where that is not left to the first who connects. */
+LT_MUST_CHECK int lt_plain_start(struct lt_capture *c);
 /* Begins or ends to follow system calls, as there is somebody to follow. Thread: drain. */
 void lt_plain_tick(struct lt_capture *c);
 void lt_plain_end(struct lt_capture *c);

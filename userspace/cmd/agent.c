@@ -195,6 +195,7 @@ static int open_capture(struct agent *a)
 		.no_hurry = a->no_hurry,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
+		.stdio = a->config->mcp_stdio,
 		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
 		.flow_port_count = a->config->flow_port_count,
 	};
@@ -276,6 +277,7 @@ static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
 		.sweep_ns = a->config->sweep_ns,
+		.keep_ns = a->config->keep_ns,
 		.proved = on_proof,
 		.plain = {.ports = a->config->plain_ports,
 			  .cgroups = a->config->plain_cgroups,

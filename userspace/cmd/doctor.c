@@ -26,7 +26,7 @@ enum {
 	CAP_CHECKPOINT_RESTORE_ = 40
 };
 
-enum { UNNAMED_DAYS = 30, UNNAMED_MAX = 50 };
+enum { LEDGER_DAYS = 30, ROWS_MAX = 50 };
 
 struct doctor {
 	const char *config_path, *state_dir;
@@ -41,9 +41,10 @@ static void usage(FILE *out)
 		"Shows what the kernel and the privileges allow, which processes and libraries "
 		"with TLS are\n"
 		"attached and which are not and why, whether config, catalog and price book are "
-		"sound, and\n"
-		"which hosts of the last 30 days were decoded without being known by name. "
-		"Changes nothing.\n\n"
+		"sound, which\n"
+		"programs of the last 30 days called AI hosts through TLS that is not read, and "
+		"which hosts\n"
+		"were decoded without being known by name. Changes nothing.\n\n"
 		"  --config FILE     as for the agent (" LT_CONFIG_PATH ")\n"
 		"  --state-dir DIR   where the ledger is (" LT_STATE_PATH ")\n"
 		"  --help            this text\n\n"
@@ -221,9 +222,39 @@ static void say_how_to_name_hosts(void)
 	       "        name: NAME\n");
 }
 
+static int on_program(void *arg, const struct lt_flow_program *program)
+{
+	struct doctor *d = arg;
+	char connections[LT_HUMAN_TEXT], last[LT_HUMAN_TEXT];
+	const char *const cells[] = {
+		"  -",
+		program->exe ? program->exe : program->comm,
+		program->host,
+		lt_human_number(program->connections, connections),
+		lt_human_time(program->last_ns, lt_clock_wall_ns(), last),
+	};
+
+	return lt_table_row(d->table, cells, NULL);
+}
+
+/* Prints what @r, the filling of the table, has brought. False: nothing to speak of. */
+static bool end_table(struct doctor *d, const struct lt_ledger *ledger, int r)
+{
+	if (r < 0) {
+		line(d, false, "ledger", r == -ENOMEM ? strerror(-r) : lt_ledger_error(ledger));
+		return false;
+	}
+	if (lt_table_rows(d->table) == 0) {
+		printf("  none\n");
+		return false;
+	}
+	lt_table_print(d->table, stdout);
+	return true;
+}
+
 /* Hosts that nobody named speak a known shape: perhaps a gateway, perhaps spend that nobody told
  * of. */
-static void unnamed_hosts(struct doctor *d, const char *state_dir)
+static void unnamed_hosts(struct doctor *d, struct lt_ledger *ledger, int64_t since_ns)
 {
 	static const struct lt_table_column columns[] = {
 		{.title = "  "},
@@ -231,38 +262,59 @@ static void unnamed_hosts(struct doctor *d, const char *state_dir)
 		{.title = "CALLS", .align = LT_RIGHT},
 		{.title = "LAST SEEN"},
 	};
-	int64_t since_ns = lt_clock_wall_ns() - UNNAMED_DAYS * 86400LL * 1000000000;
+	int r;
+
+	printf("hosts that no provider is known for, decoded as \"compatible\" in the last %d "
+	       "days\n",
+	       LEDGER_DAYS);
+	r = begin_table(d, columns, LT_COUNT(columns));
+	if (r == 0)
+		r = lt_query_hosts(ledger, "compatible", since_ns, ROWS_MAX, on_host, d);
+	if (end_table(d, ledger, r))
+		say_how_to_name_hosts();
+}
+
+static void unread_programs(struct doctor *d, struct lt_ledger *ledger, int64_t since_ns)
+{
+	static const struct lt_table_column columns[] = {
+		{.title = "  "},
+		{.title = "PROGRAM", .least = 20},
+		{.title = "HOST", .least = 20},
+		{.title = "CONNECTIONS", .align = LT_RIGHT},
+		{.title = "LAST SEEN"},
+	};
+	int r;
+
+	printf("programs that called AI hosts through TLS that is not read in the last %d days\n",
+	       LEDGER_DAYS);
+	r = begin_table(d, columns, LT_COUNT(columns));
+	if (r == 0)
+		r = lt_query_flow_programs(ledger, since_ns, ROWS_MAX, on_program, d);
+	lt_ignore(end_table(d, ledger, r));
+}
+
+/* What the ledger says of what is not as it could be. */
+static void ledger(struct doctor *d)
+{
+	int64_t since_ns = lt_clock_wall_ns() - LEDGER_DAYS * 86400LL * 1000000000;
 	lt_defer(lt_ledger_closep)
 	struct lt_ledger *ledger = NULL;
 	struct lt_problem problem = {0};
 	char text[1024];
 	int r;
 
-	printf("hosts that no provider is known for, decoded as \"compatible\" in the last %d "
-	       "days\n",
-	       UNNAMED_DAYS);
-	r = lt_ledger_open(state_dir, LT_LEDGER_READ, &ledger, &problem);
+	r = lt_ledger_open(d->state_dir, LT_LEDGER_READ, &ledger, &problem);
 	if (r == -ENOENT) {
-		printf("  unknown: no ledger in %s yet\n", state_dir);
+		printf("ledger\n  -    unknown: no ledger in %s yet\n", d->state_dir);
 		return;
 	}
 	if (r < 0) {
+		printf("ledger\n");
 		line(d, false, "ledger", lt_problem_format(&problem, text, sizeof(text)));
 		return;
 	}
-	r = begin_table(d, columns, LT_COUNT(columns));
-	if (r == 0)
-		r = lt_query_hosts(ledger, "compatible", since_ns, UNNAMED_MAX, on_host, d);
-	if (r < 0) {
-		line(d, false, "ledger", r == -ENOMEM ? strerror(-r) : lt_ledger_error(ledger));
-		return;
-	}
-	if (lt_table_rows(d->table) == 0) {
-		printf("  none\n");
-		return;
-	}
-	lt_table_print(d->table, stdout);
-	say_how_to_name_hosts();
+	unread_programs(d, ledger, since_ns);
+	unnamed_hosts(d, ledger, since_ns);
 }
 
 static void data(struct doctor *d, const char *config_path)
@@ -331,7 +383,7 @@ int lt_cmd_doctor(int argc, char **argv)
 	capabilities();
 	files(&d);
 	data(&d, d.config_path);
-	unnamed_hosts(&d, d.state_dir);
+	ledger(&d);
 	d.table = lt_table_free(d.table);
 	if (d.problems > 0)
 		printf("%u thing%s to mend\n", d.problems, d.problems == 1 ? "" : "s");

@@ -47,10 +47,10 @@ static void say_if_ready(struct lt_unread *u, struct program *p)
 	if (!p->answered || !p->recorded || p->said)
 		return;
 	p->said = true;
-	lt_log_warn("%s (pid %u, %s) calls %s through TLS that is not read (%s): its connections "
+	lt_log_warn("%s (pid %u, %s) calls %s through TLS that was not read (%s): its connections "
 		    "become flow records, without usage and cost",
 		    p->comm[0] ? p->comm : "a process", p->pid, p->exe, p->provider,
-		    p->stack ? p->stack : "which stack is not known");
+		    p->stack ? p->stack : "the stack is not known, or was attached too late");
 	if (p == &u->programs[PROGRAMS_MAX - 1])
 		lt_log_warn("further programs whose TLS is not read are not named here: "
 			    "'ledgertap calls' shows their connections");

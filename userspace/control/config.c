@@ -16,6 +16,9 @@
 #define SWEEP_NS_DEFAULT    30000000000ull
 #define SWEEP_NS_MIN	    1000000000ull
 #define SWEEP_NS_MAX	    3600000000000ull
+#define KEEP_NS_DEFAULT	    600000000000ull
+#define KEEP_NS_MIN	    1000000000ull
+#define KEEP_NS_MAX	    86400000000000ull
 
 /*
  * Where servers of models listen by default, and gateways to them: Ollama, Docker's model runner;
@@ -227,12 +230,12 @@ static int read_flow_ports(const struct reader *r, const struct lt_yaml_node *no
 
 static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 {
-	static const char *const keys[] = {"ring_size", "max_connections", "sweep", "flow_ports",
-					   NULL};
+	static const char *const keys[] = {"ring_size", "max_connections", "sweep",
+					   "keep",	"flow_ports",	   NULL};
 	static const char ring_expected[] = "a power of two from 256k to 1G, such as 8M";
 	const struct lt_yaml_node *section;
 	int e = read_section(r, root, "capture", keys,
-			     "a map with ring_size, max_connections, sweep and flow_ports",
+			     "a map with ring_size, max_connections, sweep, keep and flow_ports",
 			     &section);
 
 	if (e < 0)
@@ -251,8 +254,12 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 	e = read_flow_ports(r, get(section, "flow_ports"));
 	if (e < 0)
 		return e;
-	return read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
-			   "a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+	e = read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
+			"a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+	if (e < 0)
+		return e;
+	return read_number(r, get(section, "keep"), lt_parse_duration, KEEP_NS_MIN, KEEP_NS_MAX,
+			   "a time from 1s to 24h, such as 10m", &r->config->keep_ns);
 }
 
 /* Only checked here: cmd/ compiles it into an attributor. */
@@ -380,9 +387,9 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {"log_level", "providers_dir", "prices",
-					   "hosts",	"attribution",	 "capture",
-					   "estimate",	"plaintext",	 NULL};
+	static const char *const keys[] = {
+		"log_level", "providers_dir", "prices",	   "hosts",	"attribution",
+		"capture",   "estimate",      "plaintext", "mcp_stdio", NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -397,6 +404,8 @@ static int read_root(const struct reader *r)
 	e = read_log_level(r, root);
 	if (e == 0)
 		e = read_estimate(r, root);
+	if (e == 0)
+		e = read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
 	if (e < 0)
 		return e;
 	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
@@ -426,6 +435,7 @@ static struct lt_config *new_config(void)
 	config->ring_bytes = RING_BYTES_DEFAULT;
 	config->max_connections = CONNECTIONS_DEFAULT;
 	config->sweep_ns = SWEEP_NS_DEFAULT;
+	config->keep_ns = KEEP_NS_DEFAULT;
 	config->plain = true;
 	for (size_t i = 0; i < LT_COUNT(plain_ports_default); i++)
 		set_port(config, plain_ports_default[i]);

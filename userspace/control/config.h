@@ -22,15 +22,17 @@ struct lt_config {
 	const char *price_overlay; /* NULL: none */
 	struct lt_config_host *hosts;
 	size_t host_count;
-	uint64_t ring_bytes;		  /* power of two, default 8 MiB */
-	uint64_t max_connections;	  /* default 16384 */
-	bool plain;			  /* connections in the clear are read, default true */
+	uint64_t ring_bytes;	  /* power of two, default 8 MiB */
+	uint64_t max_connections; /* default 16384 */
+	bool mcp_stdio; /* tool servers that are children of their clients, default false */
+	bool plain;	/* connections in the clear are read, default true */
 	uint64_t plain_ports[65536 / 64]; /* to these remote ports, a bit for each */
 	const char **plain_cgroups;	  /* and all of the processes in these (globs) */
 	size_t plain_cgroup_count;
 	uint16_t flow_ports[8]; /* whose connections are watched, default 443 alone */
 	size_t flow_port_count; /* 0: no flow records */
 	uint64_t sweep_ns;	/* how often all processes are looked at again, default 30 s */
+	uint64_t keep_ns; /* how long a file stays attached that nobody runs, default 10 min */
 };
 
 #define LT_CONFIG_PATH "/etc/ledgertap/ledgertap.yaml"

@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <linux/magic.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
+#include "userspace/discover/reaper.h"
 
-enum { WAYS = 4, BUCKETS = LT_IMAGES_SEEN_MAX / WAYS, DETACH_THREADS = 4 };
+enum { WAYS = 4, BUCKETS = LT_IMAGES_SEEN_MAX / WAYS };
 
 struct sight {
 	uint64_t device, inode; /* 0, 0: empty */
@@ -21,6 +21,7 @@ struct attached {
 	struct lt_image_id id;
 	struct lt_attachment *attachment; /* NULL: free slot */
 	uint64_t seen_device;		  /* under which it was found */
+	uint64_t sight;			  /* the same: the inode, mixed with its generation */
 	uint64_t used_ns;
 	char *path; /* of what has to prove itself, until that is decided */
 	const char *collector;
@@ -31,15 +32,21 @@ struct lt_images {
 	struct sight (*seen)[WAYS]; /* newest first */
 	struct attached attached[LT_IMAGES_ATTACHED_MAX];
 	size_t count; /* slots in use or used before */
+	size_t in_use;
+	struct lt_reaper *reaper;
 };
 
 int lt_images_new(struct lt_images **ret)
 {
 	lt_defer(lt_images_freep)
 	struct lt_images *t = lt_calloc(1, sizeof(*t));
+	int r;
 
 	if (!t)
 		return -ENOMEM;
+	r = lt_reaper_new(&t->reaper);
+	if (r < 0)
+		return r;
 	t->seen = lt_calloc(BUCKETS, sizeof(*t->seen));
 	if (!t->seen)
 		return -ENOMEM;
@@ -47,40 +54,26 @@ int lt_images_new(struct lt_images **ret)
 	return 0;
 }
 
-struct detach {
-	struct lt_images *images;
-	size_t first;
-};
-
-static void *detach_some(void *arg)
+/* False when it has to wait for others. */
+static bool detach(struct lt_images *t, struct attached *a)
 {
-	const struct detach *job = arg;
-
-	for (size_t i = job->first; i < job->images->count; i += DETACH_THREADS) {
-		lt_attachment_free(job->images->attached[i].attachment);
-		lt_free(job->images->attached[i].path);
-	}
-	return NULL;
+	if (!lt_reaper_take(t->reaper, a->attachment))
+		return false;
+	a->attachment = NULL;
+	t->in_use--;
+	return true;
 }
 
 struct lt_images *lt_images_free(struct lt_images *t)
 {
-	struct detach jobs[DETACH_THREADS];
-	pthread_t threads[DETACH_THREADS];
-	bool started[DETACH_THREADS];
-
 	if (!t)
 		return NULL;
-	for (size_t i = 0; i < DETACH_THREADS; i++) {
-		jobs[i] = (struct detach){.images = t, .first = i};
-		started[i] = pthread_create(&threads[i], NULL, detach_some, &jobs[i]) == 0;
-		if (!started[i])
-			detach_some(&jobs[i]);
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].attachment && !detach(t, &t->attached[i]))
+			lt_attachment_free(t->attached[i].attachment);
+		lt_free(t->attached[i].path);
 	}
-	for (size_t i = 0; i < DETACH_THREADS; i++) {
-		if (started[i])
-			pthread_join(threads[i], NULL);
-	}
+	lt_reaper_free(t->reaper);
 	lt_free(t->seen);
 	lt_free(t);
 	return NULL;
@@ -158,7 +151,7 @@ bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id)
 }
 
 int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t seen_device,
-		  struct lt_attachment *a, uint64_t now_ns)
+		  uint64_t sight, struct lt_attachment *a, uint64_t now_ns)
 {
 	size_t slot = 0;
 
@@ -172,8 +165,10 @@ int lt_images_add(struct lt_images *t, const struct lt_image_id *id, uint64_t se
 		.id = *id,
 		.attachment = a,
 		.seen_device = seen_device,
+		.sight = sight,
 		.used_ns = now_ns,
 	};
+	t->in_use++;
 	lt_counter_add(LT_C_ATTACHMENTS, 1);
 	return 0;
 }
@@ -203,8 +198,9 @@ void lt_images_retire(struct lt_images *t, uint64_t before_ns)
 
 		if (!a->attachment || a->used_ns >= before_ns)
 			continue;
-		lt_images_unsee(t, a->seen_device, a->id.inode);
-		a->attachment = lt_attachment_free(a->attachment);
+		if (!detach(t, a))
+			return;
+		lt_images_unsee(t, a->seen_device, a->sight);
 		lt_freep(&a->path);
 	}
 }
@@ -244,10 +240,16 @@ void lt_images_judge(struct lt_images *t,
 		if (state == LT_SITE_UNPROVEN)
 			continue;
 		if (state == LT_SITE_WRONG) {
-			a->attachment = lt_attachment_free(a->attachment);
+			if (!detach(t, a))
+				continue; /* the next time */
 			a->wrong = true;
 		}
 		decided(arg, a->path, a->collector, state);
 		lt_freep(&a->path);
 	}
+}
+
+bool lt_images_crowded(const struct lt_images *t)
+{
+	return t->in_use > LT_IMAGES_ATTACHED_MAX * 3 / 4;
 }

@@ -33,7 +33,7 @@ bool lt_images_same(const struct lt_image_id *a, const struct lt_image_id *b);
 enum { LT_IMAGES_SEEN_MAX = 65536, LT_IMAGES_ATTACHED_MAX = 1024 };
 
 LT_MUST_CHECK int lt_images_new(struct lt_images **ret);
-/* Detaches everything, several files at a time: the kernel waits a grace period for each. */
+/* Detaches everything. */
 struct lt_images *lt_images_free(struct lt_images *t);
 LT_DEFINE_FREEP(lt_images_free, struct lt_images)
 
@@ -52,9 +52,13 @@ void lt_images_unsee(struct lt_images *t, uint64_t device, uint64_t inode);
 
 /* True when that file is attached already. */
 bool lt_images_attached(const struct lt_images *t, const struct lt_image_id *id);
-/* Takes over @a. -ENOBUFS: too many files. */
+/* Takes over @a. @seen_device and @sight as lt_images_first_sight was asked. -ENOBUFS: too many
+ * files. */
 LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *id,
-				uint64_t seen_device, struct lt_attachment *a, uint64_t now_ns);
+				uint64_t seen_device, uint64_t sight, struct lt_attachment *a,
+				uint64_t now_ns);
+/* Three quarters of what can be attached is. */
+bool lt_images_crowded(const struct lt_images *t);
 /* @a, which was added, has to prove itself; @path is copied, @collector stays the caller's. Without
  * memory it is taken as proven. */
 void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,
@@ -73,5 +77,6 @@ bool lt_images_on_trial(const struct lt_images *t);
 void lt_images_touch(struct lt_images *t, uint64_t seen_device, uint64_t inode, uint64_t now_ns);
 /* What is attached now stays attached, used or not. */
 void lt_images_pin(struct lt_images *t);
-/* Detaches what was not touched since @before_ns. */
+/* Detaches what was not touched since @before_ns, beside the caller; what there are too many of for
+ * that stays until the next time. */
 void lt_images_retire(struct lt_images *t, uint64_t before_ns);

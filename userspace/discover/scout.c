@@ -24,6 +24,8 @@
 #include "userspace/discover/maps.h"
 #include "userspace/discover/probe_cache.h"
 
+#define CROWDED_SWEEP_NS 2000000000ULL
+
 enum { SWEEPS_REMEMBERED = 20, QUESTIONS_MAX = 8, JUDGE_MS = 1000 };
 
 struct question {
@@ -54,6 +56,11 @@ static void tell(struct lt_scout *s, const struct lt_scout_file *file)
 		s->opts.found(s->opts.arg, file);
 }
 
+static uint64_t sight_of(const struct lt_mapping *m)
+{
+	return m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
+}
+
 static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
@@ -63,7 +70,7 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, 
 	r = lt_capture_attach(s->capture, fd, plan, &attachment);
 	if (r < 0)
 		return r;
-	r = lt_images_add(s->images, id, makedev(m->major, m->minor), attachment,
+	r = lt_images_add(s->images, id, makedev(m->major, m->minor), sight_of(m), attachment,
 			  lt_clock_boot_ns());
 	if (r < 0)
 		lt_attachment_free(attachment);
@@ -130,7 +137,7 @@ static bool forbidden(int r)
  * open. */
 static int examine(struct lt_scout *s, const struct lt_mapping *m)
 {
-	uint64_t sight = m->inode ^ m->inode_generation * 0x9e3779b97f4a7c15ULL;
+	uint64_t sight = sight_of(m);
 	uint64_t device = makedev(m->major, m->minor);
 	lt_defer(lt_closep)
 	int fd = -1;
@@ -306,11 +313,17 @@ int lt_scout_ask(struct lt_scout *s, uint32_t pid, unsigned question)
 	return r;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void *run(void *arg)
 {
 	struct lt_scout *s = arg;
-	uint64_t next_ns = lt_clock_boot_ns() + s->opts.sweep_ns;
+	uint64_t swept_ns = lt_clock_boot_ns(), next_ns = swept_ns + s->opts.sweep_ns, keep_ns;
 	unsigned sweeps = 0;
+	bool full = false;
 
 	/* A new file is attached before its process makes its first call, or too late: on a busy
 	 * host this thread goes first. Where it may not, it does not. */
@@ -318,6 +331,8 @@ static void *run(void *arg)
 	while (!atomic_load(&s->stopping)) {
 		uint64_t now_ns = lt_clock_boot_ns();
 
+		if (!full && lt_images_crowded(s->images))
+			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
 		if (now_ns < next_ns) {
 			wait_for_news(s, patience(s, now_ns, next_ns));
 			lt_images_judge(s->images, on_decided, s);
@@ -328,8 +343,12 @@ static void *run(void *arg)
 			lt_images_forget_sights(s->images);
 		find_plain(s, false);
 		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
-		if (now_ns > s->opts.keep_ns)
-			lt_images_retire(s->images, now_ns - s->opts.keep_ns);
+		/* Many files that live for one run: what nobody has mapped now makes room. */
+		keep_ns = lt_images_crowded(s->images) ? 0 : s->opts.keep_ns;
+		if (now_ns > keep_ns)
+			lt_images_retire(s->images, now_ns - keep_ns);
+		full = lt_images_crowded(s->images); /* of files that are in use */
+		swept_ns = now_ns;
 		next_ns = now_ns + s->opts.sweep_ns;
 	}
 	return NULL;

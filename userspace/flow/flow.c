@@ -11,11 +11,17 @@ enum {
 	MAX_FLOWS = 4096,
 	BUCKETS = 4096, /* power of two */
 	/*
-	 * What a client sends behind its ClientHello without a request: a key exchange (TLS 1.2) or
-	 * nothing, Finished, over HTTP/2 its settings, that it has the server's, and its goodbye,
-	 * all sealed: some 280 bytes. The shortest request with a key is longer.
+	 * What a client sends in a handshake behind its ClientHello: a key exchange (TLS 1.2) or
+	 * nothing, and Finished; the shortest request with a key is longer.
 	 */
-	HANDSHAKE_BYTES = 352,
+	HANDSHAKE_BYTES = 256,
+	/*
+	 * A process whose requests to that host are read opens connections in advance too, which
+	 * over HTTP/2 say more before they are asked anything: its small flows are such.
+	 */
+	READABLE_BYTES = 1024,
+	READER_SETS = 256, /* power of two */
+	READER_WAYS = 4,
 	TICK_NS = 100 * 1000 * 1000,
 	SECOND_NS = 1000 * 1000 * 1000,
 };
@@ -23,7 +29,7 @@ enum {
 enum state {
 	AWAITS_NAME, /* the ClientHello is not read through */
 	OPEN,
-	CLAIMED, /* decoded, as far as process and host can tell; kept for its end */
+	CLAIMED, /* decoded, as far as process and host can tell */
 	ENDED,	 /* waits for what may still be decoded */
 };
 
@@ -41,12 +47,22 @@ struct flow {
 	bool suspected;
 };
 
+/* A process whose requests to a host are decoded. */
+struct reader {
+	uint64_t process_start_ns, host; /* a hash of its name */
+	uint64_t used;			 /* when, by a clock of uses */
+	uint32_t tgid;
+	uint32_t claims; /* decoded connections whose flow nobody knows yet */
+};
+
 struct lt_flows {
 	struct lt_flows_opts opts;
 	const struct lt_catalog *catalog;
 	struct lt_flow_sink sink;
 	struct flow *oldest, *newest;
 	struct flow *bucket[BUCKETS];
+	struct reader readers[READER_SETS][READER_WAYS];
+	uint64_t uses;
 	size_t count;
 	uint64_t next_tick_ns;
 };
@@ -102,10 +118,50 @@ static void drop(struct lt_flows *f, struct flow *flow)
 	lt_free(flow);
 }
 
-/* Whether more was sent than a handshake takes: then there were requests that nobody read. */
-static bool has_requests(const struct flow *flow)
+static uint64_t hash_name(struct lt_bytes name)
 {
-	return flow->facts.sent > flow->hello_bytes + HANDSHAKE_BYTES;
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t c = name.p[i];
+
+		hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 0x100000001b3u;
+	}
+	return hash;
+}
+
+/* The reader that this flow may belong to. @add: makes one, in place of the longest unused. NULL:
+ * it is not known that any request of that process to that host was decoded. */
+static struct reader *reader_of(struct lt_flows *f, const struct flow *flow, bool add)
+{
+	uint64_t host = hash_name(lt_bytes_str(flow->hello.name));
+	uint64_t start = flow->facts.process_start_ns;
+	uint32_t tgid = flow->facts.head.tgid;
+	struct reader *set = f->readers[(host ^ tgid * 0x9e3779b1u) % READER_SETS];
+	struct reader *oldest = set;
+
+	for (int i = 0; i < READER_WAYS; i++) {
+		struct reader *r = &set[i];
+
+		if (r->used > 0 && r->tgid == tgid && r->process_start_ns == start &&
+		    r->host == host) {
+			r->used = ++f->uses;
+			return r;
+		}
+		if (r->used < oldest->used)
+			oldest = r;
+	}
+	if (!add)
+		return NULL;
+	*oldest = (struct reader){
+		.process_start_ns = start, .host = host, .used = ++f->uses, .tgid = tgid};
+	return oldest;
+}
+
+/* Whether more was sent than a handshake takes: then there were requests. */
+static bool has_requests(const struct flow *flow, const struct reader *reader)
+{
+	return flow->facts.sent > flow->hello_bytes + (reader ? READABLE_BYTES : HANDSHAKE_BYTES);
 }
 
 static void tell(struct lt_flows *f, struct flow *flow)
@@ -137,78 +193,74 @@ static void tell(struct lt_flows *f, struct flow *flow)
 
 static void tell_if_due(struct lt_flows *f, struct flow *flow)
 {
-	if (flow->state != AWAITS_NAME && flow->state != CLAIMED && has_requests(flow) &&
-	    !flow->told)
-		tell(f, flow);
+	struct reader *reader;
+
+	if (flow->state == AWAITS_NAME || flow->state == CLAIMED || flow->told)
+		return;
+	reader = reader_of(f, flow, false);
+	if (!has_requests(flow, reader))
+		return;
+	if (flow->revision == 0 && reader && reader->claims > 0) {
+		reader->claims--;
+		flow->state = CLAIMED;
+		return;
+	}
+	tell(f, flow);
 }
 
-/* Of the flows of a process to a host, the newest: connections are used when they are new. */
+/* Any flow of that process to that host; the newest, as it is the likely one. */
 static struct flow *find_like(struct lt_flows *f, uint32_t tgid, uint64_t process_start_ns,
 			      struct lt_bytes host)
 {
 	struct flow *flow = f->newest;
 
-	while (flow &&
-	       (flow->state == CLAIMED || flow->state == AWAITS_NAME ||
-		flow->facts.head.tgid != tgid || flow->facts.process_start_ns != process_start_ns ||
-		!lt_bytes_is_nocase(host, flow->hello.name)))
+	while (flow && (flow->state == AWAITS_NAME || flow->facts.head.tgid != tgid ||
+			flow->facts.process_start_ns != process_start_ns ||
+			!lt_bytes_is_nocase(host, flow->hello.name)))
 		flow = flow->before;
 	return flow;
 }
 
-static void claim(struct lt_flows *f, struct flow *flow)
+static void decoded_by_name(struct lt_flows *f, const struct lt_conn *conn, struct lt_bytes host)
 {
-	if (flow->state == ENDED)
-		drop(f, flow);
-	else
-		flow->state = CLAIMED;
+	struct flow *flow = find_like(f, conn->key.tgid, conn->process_start_ns,
+				      lt_bytes_str(conn->server_name));
+
+	if (!flow)
+		flow = find_like(f, conn->key.tgid, conn->process_start_ns, host);
+	if (flow)
+		reader_of(f, flow, true)->claims++;
 }
 
 void lt_flows_decoded(struct lt_flows *f, const struct lt_conn *conn, struct lt_bytes host)
 {
-	struct flow *flow = conn->socket_cookie ? find(f, conn->socket_cookie) : NULL;
+	struct flow *flow;
 
-	if (f->count == 0)
+	/* What is in the clear is another connection than any of these, whatever host it names. */
+	if (f->count == 0 || conn->library == LT_LIBRARY_PLAINTEXT)
 		return;
-	if (flow) {
-		drop(f, flow);
+	if (!conn->socket_cookie) {
+		decoded_by_name(f, conn, host);
 		return;
 	}
-	if (conn->socket_cookie)
-		return;
-	flow = find_like(f, conn->key.tgid, conn->process_start_ns,
-			 lt_bytes_str(conn->server_name));
+	flow = find(f, conn->socket_cookie);
 	if (!flow)
-		flow = find_like(f, conn->key.tgid, conn->process_start_ns, host);
-	if (flow)
-		claim(f, flow);
-}
-
-/* Claimed by process and host alone, but it was another one: on this one there was no request. */
-static void hand_claim_on(struct lt_flows *f, const struct flow *flow)
-{
-	struct flow *other = find_like(f, flow->facts.head.tgid, flow->facts.process_start_ns,
-				       lt_bytes_str(flow->hello.name));
-
-	if (other)
-		claim(f, other);
+		return;
+	if (flow->state != AWAITS_NAME)
+		reader_of(f, flow, true);
+	drop(f, flow);
 }
 
 static void flow_ended(struct lt_flows *f, struct flow *flow)
 {
-	if (flow->state == AWAITS_NAME) {
+	if (flow->state == AWAITS_NAME)
 		lt_counter_add(LT_C_FLOWS_UNNAMED, 1);
+	if (flow->state != OPEN || !has_requests(flow, NULL)) {
 		drop(f, flow);
-	} else if (flow->state == CLAIMED) {
-		if (!has_requests(flow))
-			hand_claim_on(f, flow);
-		drop(f, flow);
-	} else if (!has_requests(flow)) {
-		drop(f, flow);
-	} else {
-		flow->state = ENDED;
-		flow->due_ns = flow->facts.head.ts_ns + f->opts.grace_ns;
+		return;
 	}
+	flow->state = ENDED;
+	flow->due_ns = flow->facts.head.ts_ns + f->opts.grace_ns;
 }
 
 void lt_flows_event(struct lt_flows *f, const struct lt_event_flow *e)

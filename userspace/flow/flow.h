@@ -5,8 +5,8 @@
  * decoded gives none, nor does one on which nothing but a handshake was sent. Thread: drain.
  *
  * Which flow a decoded connection is, its socket says where the TLS stack told of it. Stacks that
- * work on memory buffers (node, Python's asyncio) do not: there the process and the host decide,
- * one decoded connection for one flow.
+ * work on memory buffers (node, rustls, Python's asyncio) do not: there the process and the host
+ * decide, one decoded connection stands for one flow.
  */
 #pragma once
 

@@ -316,6 +316,36 @@ int lt_query_flows(struct lt_ledger *l, const struct lt_filter *f, struct lt_flo
 	return 0;
 }
 
+int lt_query_flow_programs(struct lt_ledger *l, int64_t since_ns, size_t limit,
+			   int (*each)(void *arg, const struct lt_flow_program *program), void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r, step;
+
+	r = lt_ledger_prepare(l,
+			      "select comm, exe, host, count(*), max(start_ns) from record"
+			      " where coverage_class = 'known_host_encrypted' and start_ns >= ?1"
+			      " group by comm, exe, host order by 4 desc, 5 desc, 1, 3 limit ?2",
+			      &s);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, since_ns);
+	sqlite3_bind_int64(s, 2, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		r = each(arg, &(struct lt_flow_program){
+				      .comm = (const char *)sqlite3_column_text(s, 0),
+				      .exe = (const char *)sqlite3_column_text(s, 1),
+				      .host = (const char *)sqlite3_column_text(s, 2),
+				      .connections = (uint64_t)sqlite3_column_int64(s, 3),
+				      .last_ns = sqlite3_column_int64(s, 4),
+			      });
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}
+
 int lt_query_hosts(struct lt_ledger *l, const char *provider, int64_t since_ns, size_t limit,
 		   int (*each)(void *arg, const struct lt_host_calls *host), void *arg)
 {

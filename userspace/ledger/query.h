@@ -57,6 +57,18 @@ struct lt_flow_sums {
 LT_MUST_CHECK int lt_query_flows(struct lt_ledger *l, const struct lt_filter *f,
 				 struct lt_flow_sums *ret);
 
+/* One program at one host, of these. */
+struct lt_flow_program {
+	const char *comm, *exe, *host; /* borrowed for the call; NULL = null */
+	uint64_t connections;
+	int64_t last_ns; /* wall, when the newest of them began */
+};
+
+/* Who could not be read since @since_ns, most connections first. At most @limit. */
+LT_MUST_CHECK int
+lt_query_flow_programs(struct lt_ledger *l, int64_t since_ns, size_t limit,
+		       int (*each)(void *arg, const struct lt_flow_program *program), void *arg);
+
 struct lt_host_calls {
 	const char *host; /* borrowed for the call */
 	uint64_t calls;

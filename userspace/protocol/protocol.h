@@ -18,6 +18,8 @@ struct lt_parser; /* each protocol's own */
 
 struct lt_protocol {
 	const char *name;
+	/* Both sides ask: a process that reads a request need not be the one that serves. */
+	bool mutual;
 	/* Whether @head begins a message of this protocol on @side. MORE: too short to tell. */
 	enum lt_sniff (*sniff)(struct lt_bytes head, enum lt_side side);
 	/* The same for a connection that was there before us. NULL: it cannot be joined but where a
@@ -50,6 +52,9 @@ struct lt_protocol {
 
 extern const struct lt_protocol lt_http1;
 extern const struct lt_protocol lt_http2;
+/* MCP over a child's standard input and output: each call of a tool, its listing and the handshake
+ * is an exchange. */
+extern const struct lt_protocol lt_rpc_lines;
 
 /*
  * A connection that HTTP/1.1 has upgraded (RFC 7540, 3.2): the preface of both sides comes next,

@@ -11,6 +11,7 @@
 static const struct lt_protocol *const protocols[] = {
 	&lt_http2,
 	&lt_http1,
+	&lt_rpc_lines,
 };
 
 enum { SNIFF_BYTES = 24, TRIES_MAX = 64, EARLY_BYTES_MAX = 65536 };
@@ -215,9 +216,9 @@ static enum lt_sniff sniff_joined(struct lt_bytes in, enum lt_side side,
 static bool serves(enum lt_dir dir, struct lt_bytes in)
 {
 	enum lt_side other = dir == LT_DIR_READ ? LT_SIDE_REQUEST : LT_SIDE_RESPONSE;
-	const struct lt_protocol *unused;
+	const struct lt_protocol *found;
 
-	return sniff_all(in, other, &unused) == LT_SNIFF_YES;
+	return sniff_all(in, other, &found) == LT_SNIFF_YES && !found->mutual;
 }
 
 /*

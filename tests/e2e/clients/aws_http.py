@@ -22,7 +22,8 @@ def connect(host, http2):
         tls.set_alpn_list(["h2"])
     bootstrap = aws.ClientBootstrap(aws.EventLoopGroup(1), aws.DefaultHostResolver(aws.EventLoopGroup(1)))
     make = http.Http2ClientConnection if http2 else http.HttpClientConnection
-    return make.new(host_name=host, port=443, bootstrap=bootstrap, tls_connection_options=tls).result(30)
+    port = 8443 if http2 else 443
+    return make.new(host_name=host, port=port, bootstrap=bootstrap, tls_connection_options=tls).result(30)
 
 
 def call(connection, exchange, body, http2):

@@ -7,6 +7,7 @@ peek       looks at the answer before it takes it, and a byte at a time
 dup        writes through a copy of the descriptor, reads through the first
 large      two megabytes at once, on a socket that takes a part of it at a time
 half       closes its own direction before it reads
+threads    one thread waits for the answer while another writes the request, two hundred times
 wait       connects, says so, and calls when there is FILE
 urllib     urllib.request, a connection for each of three calls
 """
@@ -14,6 +15,7 @@ import os
 import pathlib
 import socket
 import sys
+import threading
 import time
 import urllib.request
 
@@ -133,6 +135,15 @@ def wait(connection, exchange):
         take(lambda: connection.recv(65536))
 
 
+def threads(connection, exchange):
+    """The writer's system call may come back after the reader's."""
+    for _ in range(200):
+        reader = threading.Thread(target=take, args=(lambda: connection.recv(65536),))
+        reader.start()
+        connection.sendall(b"".join(request(exchange)))
+        reader.join()
+
+
 def by_urllib(_, exchange):
     for _ in range(3):
         fields = {"content-type": "application/json", "authorization": f"Bearer {want.KEY}", **want.headers(exchange.id)}
@@ -140,7 +151,8 @@ def by_urllib(_, exchange):
                                                       exchange.request_body(), fields)).read()
 
 
-HABITS = {"vectors": vectors, "peek": peek, "dup": dup, "large": large, "half": half, "wait": wait, "urllib": by_urllib}
+HABITS = {"vectors": vectors, "peek": peek, "dup": dup, "large": large, "half": half, "threads": threads,
+          "wait": wait, "urllib": by_urllib}
 
 if __name__ == "__main__":
     PORT = int(sys.argv[1])

@@ -6,6 +6,7 @@
  *
  * plain   as it is
  * peek    every answer is looked at with PR_MSG_PEEK before it is read
+ * vectors PR_Writev
  * layer   another layer lies on top of TLS, as in browsers
  */
 #include <stdbool.h>
@@ -126,6 +127,16 @@ static PRFileDesc *dial(const char *host)
 	return tls;
 }
 
+static void send_all(PRFileDesc *tls, char *request, PRInt32 n, bool vectors)
+{
+	PRIOVec pieces[] = {{request, 2}, {request + 2, 0}, {request + 2, n - 2}};
+
+	if (vectors)
+		check(PR_Writev(tls, pieces, 3, PR_INTERVAL_NO_TIMEOUT) == n, "PR_Writev");
+	else
+		check(PR_Write(tls, request, n) == n, "PR_Write");
+}
+
 /* Reads one answer, whose length its head states. */
 static void receive(PRFileDesc *tls, bool peek)
 {
@@ -175,7 +186,7 @@ int main(int argc, char **argv)
 		with_layer(tls);
 	for (int call = 0; call < 2; call++) {
 		in_the_clear(request);
-		check(PR_Write(tls, request, n) == n, "PR_Write");
+		send_all(tls, request, n, strcmp(argv[1], "vectors") == 0);
 		receive(tls, strcmp(argv[1], "peek") == 0);
 	}
 	check(PR_Close(tls) == PR_SUCCESS, "PR_Close");

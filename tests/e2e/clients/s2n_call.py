@@ -2,7 +2,7 @@
 """The functions of s2n-tls themselves, in the copy that awscrt exports: two sessions of two calls each.
 
 usage: s2n_call.py MODE HOST PATH HEADERS    MODE: words of
-  vectors  s2n_sendv      offset  s2n_sendv_with_offset, from a start that is not sent
+  vectors  s2n_sendv
   slow     the socket takes little at a time, and never blocks: calls are repeated
   again    the second session uses the object of the first
 """
@@ -18,7 +18,7 @@ S2N_CLIENT, BLOCKED, SENDING = 1, 3, 2
 S2N = ctypes.CDLL(_awscrt.__file__)
 for function in (S2N.s2n_config_new, S2N.s2n_connection_new):
     function.restype = ctypes.c_void_p
-for function in (S2N.s2n_send, S2N.s2n_sendv, S2N.s2n_sendv_with_offset, S2N.s2n_recv):
+for function in (S2N.s2n_send, S2N.s2n_sendv, S2N.s2n_recv):
     function.restype = ctypes.c_ssize_t
 S2N.s2n_errno_location.restype = ctypes.POINTER(ctypes.c_int)
 blocked = ctypes.c_int()
@@ -47,17 +47,13 @@ def repeat(fd, function, *arguments):
 
 def send(connection, fd, mode, request):
     buffer = ctypes.create_string_buffer(request, len(request))
-    start, done = ctypes.addressof(buffer), 0
+    done = 0
     while done < len(request):
-        left, at = len(request) - done, start + done
+        left, at = len(request) - done, ctypes.addressof(buffer) + done
         if "vectors" in mode:
             cut = min(7, left)
             vectors = (Vector * 3)(Vector(at, cut), Vector(at, 0), Vector(at + cut, left - cut))
             done += repeat(fd, S2N.s2n_sendv, connection, vectors, ctypes.c_ssize_t(3))
-        elif "offset" in mode:
-            # All that was sent stays in the vectors, and is skipped.
-            vectors = (Vector * 2)(Vector(start, min(9, len(request))), Vector(start + 9, len(request) - 9))
-            done += repeat(fd, S2N.s2n_sendv_with_offset, connection, vectors, ctypes.c_ssize_t(2), ctypes.c_ssize_t(done))
         else:
             done += repeat(fd, S2N.s2n_send, connection, ctypes.c_void_p(at), ctypes.c_ssize_t(left))
 

@@ -55,7 +55,9 @@ static void is_default(const struct lt_config *c)
 	assert_int_equal(c->ring_bytes, 8 << 20);
 	assert_int_equal(c->max_connections, 16384);
 	assert_int_equal(c->sweep_ns, 30000000000);
+	assert_int_equal(c->keep_ns, 600000000000);
 	assert_true(c->plain);
+	assert_false(c->mcp_stdio);
 	assert_true(has_port(c, 11434) && has_port(c, 8000) && has_port(c, 4000));
 	assert_false(has_port(c, 0) || has_port(c, 80) || has_port(c, 443));
 	assert_int_equal(c->plain_cgroup_count, 0);
@@ -348,7 +350,7 @@ static void plaintext_names_ports_and_cgroups(void **state)
 	lt_defer(lt_config_freep)
 	struct lt_config *off = good("plaintext: {enabled: false}\n");
 	lt_defer(lt_config_freep)
-	struct lt_config *none = good("plaintext: {ports: []}\n");
+	struct lt_config *none = good("plaintext: {ports: []}\nmcp_stdio: true\n");
 
 	(void)state;
 	assert_true(c->plain && has_port(c, 80) && has_port(c, 65535));
@@ -356,7 +358,8 @@ static void plaintext_names_ports_and_cgroups(void **state)
 	assert_int_equal(c->plain_cgroup_count, 2);
 	assert_string_equal(c->plain_cgroups[1], "/c*");
 	assert_false(off->plain);
-	assert_true(none->plain && !has_port(none, 11434));
+	assert_true(none->plain && !has_port(none, 11434) && none->mcp_stdio);
+	bad("mcp_stdio: 1\n", 1, "true or false");
 	bad("plaintext: yes\n", 1, "a map with enabled, ports and cgroups");
 	bad("plaintext: {enabled: 1}\n", 1, "true or false");
 	bad("plaintext: {port: [1]}\n", 1, "ports");

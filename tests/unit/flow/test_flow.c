@@ -225,7 +225,7 @@ static void a_handshake_alone_is_no_flow(void **state)
 	hello(10, 1, "api.openai.com");
 	ends(10, 1, HELLO + 200);
 	hello(10, 2, "api.openai.com");
-	ends(10, 2, HELLO + 400);
+	ends(10, 2, HELLO + 300);
 	later(5);
 	assert_int_equal(seen.count, 1);
 	assert_true(seen.call[0].socket_cookie == 2);
@@ -270,8 +270,53 @@ static void without_a_socket_process_and_host_decide(void **state)
 		ends(number == 3 ? 11 : 10, number, REQUESTS);
 	later(9);
 	assert_int_equal(seen.count, 2);
-	assert_true(seen.call[0].socket_cookie == 1);
-	assert_true(seen.call[1].socket_cookie == 3);
+	assert_true(seen.call[0].socket_cookie == 3);
+	assert_true(seen.call[1].socket_cookie == 4);
+}
+
+static void what_is_in_the_clear_is_no_flow(void **state)
+{
+	const struct lt_conn conn = {
+		.key.tgid = 10, .process_start_ns = 77, .library = LT_LIBRARY_PLAINTEXT};
+
+	(void)state;
+	hello(10, 1, "api.openai.com");
+	lt_flows_decoded(flows, &conn, lt_bytes_str("api.openai.com"));
+	ends(10, 1, REQUESTS);
+	later(5);
+	assert_int_equal(seen.count, 1);
+}
+
+/* Of twenty connections over HTTP/2 that were opened at once one is used. */
+static void what_a_readable_process_opens_in_advance_is_no_flow(void **state)
+{
+	(void)state;
+	for (uint64_t number = 1; number <= 20; number++)
+		hello(10, number, "api.openai.com");
+	decoded(10, 0, "", "api.openai.com");
+	for (uint64_t number = 1; number <= 20; number++)
+		ends(10, number, number == 7 ? REQUESTS : HELLO + 400);
+	hello(11, 30, "api.openai.com");
+	hello(11, 31, "api.openai.com");
+	decoded(11, 31, "", "");
+	ends(11, 30, HELLO + 400);
+	later(40);
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(lt_flows_count(flows), 0);
+}
+
+static void many_readers_push_out_the_oldest(void **state)
+{
+	(void)state;
+	for (uint32_t tgid = 1; tgid <= 3000; tgid++) {
+		hello(tgid, tgid, "api.openai.com");
+		decoded(tgid, 0, "api.openai.com", "");
+		ends(tgid, tgid, REQUESTS);
+		lt_flows_tick(flows, (uint64_t)(tgid + 1) * SECOND);
+	}
+	later(4000);
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(lt_flows_count(flows), 0);
 }
 
 static void a_claim_on_a_silent_flow_goes_to_the_next(void **state)
@@ -365,13 +410,13 @@ static void at_the_end_open_flows_are_told(void **state)
 	hello(10, 3, "api.openai.com");
 	decoded(10, 0, "api.openai.com", "");
 	lt_flows_look(flows);
-	assert_int_equal(seen.looked, 2);
+	assert_int_equal(seen.looked, 3);
 	grows(10, 1, REQUESTS);
 	grows(10, 2, HELLO);
 	grows(10, 3, REQUESTS);
 	flows = lt_flows_free(flows);
 	assert_int_equal(seen.count, 1);
-	assert_true(seen.call[0].socket_cookie == 1);
+	assert_true(seen.call[0].socket_cookie == 3);
 }
 
 static void the_table_has_a_ceiling(void **state)
@@ -426,6 +471,9 @@ int main(void)
 		TEST(a_decoded_socket_gives_none),
 		TEST(a_socket_that_is_no_flow_takes_none),
 		TEST(without_a_socket_process_and_host_decide),
+		TEST(what_is_in_the_clear_is_no_flow),
+		TEST(what_a_readable_process_opens_in_advance_is_no_flow),
+		TEST(many_readers_push_out_the_oldest),
 		TEST(a_claim_on_a_silent_flow_goes_to_the_next),
 		TEST(what_is_decoded_shortly_after_the_end_counts),
 		TEST(a_long_flow_is_told_again_when_it_has_grown),

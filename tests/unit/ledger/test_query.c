@@ -481,8 +481,26 @@ static int put_flow(uint32_t number, uint32_t tgid, const char *host, const char
 	return put(ledger, &r);
 }
 
+struct programs {
+	char host[4][64];
+	uint64_t connections[4];
+	size_t count;
+};
+
+static int note_program(void *arg, const struct lt_flow_program *program)
+{
+	struct programs *programs = arg;
+
+	if (programs->count == 4)
+		return -E2BIG;
+	snprintf(programs->host[programs->count], 64, "%s", program->host);
+	programs->connections[programs->count++] = program->connections;
+	return 0;
+}
+
 static void encrypted_connections_are_summed_apart(void **state)
 {
+	struct programs programs = {0};
 	struct lt_flow_sums sums;
 	struct lt_filter f;
 
@@ -500,6 +518,14 @@ static void encrypted_connections_are_summed_apart(void **state)
 	assert_int_equal(sums.hosts, 2);
 	assert_int_equal(sums.sent, 6000);
 	assert_true(sums.received == 6ull << 40);
+	assert_int_equal(lt_query_flow_programs(ledger, INT64_MIN, 9, note_program, &programs), 0);
+	assert_int_equal(programs.count, 2);
+	assert_string_equal(programs.host[0], "api.openai.com");
+	assert_int_equal(programs.connections[0], 5);
+	assert_string_equal(programs.host[1], "api.x.ai");
+	programs.count = 4;
+	assert_int_equal(lt_query_flow_programs(ledger, INT64_MIN, 9, note_program, &programs),
+			 -E2BIG);
 	f.tenant = "f-two";
 	assert_int_equal(lt_query_flows(ledger, &f, &sums), 0);
 	assert_int_equal(sums.connections, 2);
