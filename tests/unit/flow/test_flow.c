@@ -225,7 +225,7 @@ static void a_handshake_alone_is_no_flow(void **state)
 	hello(10, 1, "api.openai.com");
 	ends(10, 1, HELLO + 200);
 	hello(10, 2, "api.openai.com");
-	ends(10, 2, HELLO + 400);
+	ends(10, 2, HELLO + 300);
 	later(5);
 	assert_int_equal(seen.count, 1);
 	assert_true(seen.call[0].socket_cookie == 2);
