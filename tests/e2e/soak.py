@@ -38,7 +38,7 @@ HANG_S = 30
 FILES_KEPT = 24  # copies that are run again
 SETTLE_S = 100
 BUSY = "Text file busy"  # a child of another thread has the copy open for writing, until its exec
-SHORT_LIVES = "capture: {sweep: 1s, keep: 2s}\n"
+SHORT_LIVES = "capture:\n  sweep: 1s\n  keep: 2s\n"
 REMEMBERED_S = 65  # so long the agent remembers a process that has ended
 ROOM_KIB, PROCESS_KIB = 6144, 2  # of memory: the ledger's cache and the allocator's; for each process of the last minute
 
@@ -220,7 +220,7 @@ def settled_size(agent, forks, before=None):
 
 def soak(bed, count):
     config = bed.folder / "soak.yaml"
-    config.write_text(CONFIG + SHORT_LIVES)
+    config.write_text(CONFIG.replace("capture:\n", SHORT_LIVES))
     bed.config_file = config
     cycles, agent = Cycles(bed, count), bed.agent("steady")
     warm_up = max(count // 10, 40)
