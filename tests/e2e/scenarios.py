@@ -468,7 +468,7 @@ def deleted_library(bed, _):
 
 
 def start_early_process(bed):
-    return start_short_call(bed, "early-process", "-u", "-a", 4000, library=library_copy(bed, "early-process"))
+    return start_short_call(bed, "early-process", "-u", "-a", 8000, library=library_copy(bed, "early-process"))
 
 
 BEFORE["early-process"] = start_early_process
