@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios of programs whose TLS library is linked in and stripped: found by what its code does."""
+"""Scenarios of programs in which what is hooked is not, or no longer, what it was taken for."""
 import time
 
 from bed import ROOT
 from scenarios import need, scenario
 
 PRETENDER = ROOT / "build" / "e2e" / "pretender"
+OVERWRITTEN = [ROOT / "build" / "e2e" / name for name in ("overwritten", "overwritten_shifted")]
 
 
 def wait_for(said, seconds=20):
@@ -25,3 +26,22 @@ def found_wrongly(bed, _):
     bed.run([PRETENDER], bed.environment("found-wrongly", None))
     if not wait_for(lambda: "pretender: what was taken for TLS functions (boringssl-code)" in log.read_text()):
         raise AssertionError("the agent does not say that what it hooked is no TLS library")
+
+
+@scenario
+def overwritten_program(bed, _):
+    """A program with probes is overwritten in place: who runs it then must not crash, and it is attached anew."""
+    for build in OVERWRITTEN:
+        need(build, build.name)
+    log, program, environment = bed.folder / "agent.log", bed.folder / "overwritten", bed.environment("overwritten", None)
+    for times, build in enumerate(OVERWRITTEN, 1):
+        with program.open("wb") as out:  # the same inode
+            out.write(build.read_bytes())
+        program.chmod(0o755)
+        time.sleep(0.5)
+        for _run in range(5):
+            bed.run([program], environment)
+        if not wait_for(lambda: log.read_text().count(f"to {program} (openssl") == times):  # noqa: B023
+            raise AssertionError(f"build {times} is not attached")
+        for _run in range(20):
+            bed.run([program], environment)

@@ -76,6 +76,8 @@ library_client() { # NAME PKG_CONFIG_MODULES [SOURCE]: only where these librarie
 
 c_client short_call -ldl
 c_client pretender -s # without symbols
+SOURCE=overwritten c_client overwritten
+SOURCE=overwritten c_client overwritten_shifted -DSHIFT
 if [ -n "$(find /usr/lib -name libssl.a 2>/dev/null)" ]; then
 	SOURCE=short_call c_client static_call -DLINKED -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -ldl -lpthread
 fi

@@ -112,6 +112,32 @@ enum lt_site_state lt_attachment_state(const struct lt_attachment *a)
 	return site.absurd > 0 || site.given_up >= GIVEN_UP_MAX ? LT_SITE_WRONG : LT_SITE_UNPROVEN;
 }
 
+static void *close_link(void *link)
+{
+	lt_closep(link);
+	return NULL;
+}
+
+/*
+ * Side by side: the kernel waits a grace period for each, and takes a breakpoint out when the last
+ * program of its place goes, which must be soon where the file has changed.
+ */
+static void detach_multi(struct lt_attachment *a)
+{
+	pthread_t threads[LINKS_MAX];
+	size_t started = 0;
+
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		if (a->multi[i] >= 0 &&
+		    pthread_create(&threads[started], NULL, close_link, &a->multi[i]) == 0)
+			started++;
+		else
+			lt_closep(&a->multi[i]);
+	}
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+}
+
 struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 {
 	struct lt_capture *c;
@@ -119,8 +145,7 @@ struct lt_attachment *lt_attachment_free(struct lt_attachment *a)
 	if (!a)
 		return NULL;
 	c = a->capture;
-	for (size_t i = 0; i < LINKS_MAX; i++)
-		lt_closep(&a->multi[i]);
+	detach_multi(a);
 	detach_perf(a);
 	give_site_back(c, a->site);
 	if (a->count == 0 || !atomic_load(&c->ending)) {

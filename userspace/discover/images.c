@@ -9,6 +9,7 @@
 #include "collectors/elf_image.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/counter.h"
+#include "userspace/discover/file_watch.h"
 #include "userspace/discover/reaper.h"
 
 enum { WAYS = 4, BUCKETS = LT_IMAGES_SEEN_MAX / WAYS };
@@ -25,6 +26,7 @@ struct attached {
 	uint64_t used_ns;
 	char *path; /* of what has to prove itself, until that is decided */
 	const char *collector;
+	int number; /* of the file in the watch, 0: it is not watched */
 	bool wrong; /* detached for ever */
 };
 
@@ -34,6 +36,7 @@ struct lt_images {
 	size_t count; /* slots in use or used before */
 	size_t in_use;
 	struct lt_reaper *reaper;
+	struct lt_file_watch *watch; /* NULL: this host has none left */
 };
 
 int lt_images_new(struct lt_images **ret)
@@ -47,11 +50,27 @@ int lt_images_new(struct lt_images **ret)
 	r = lt_reaper_new(&t->reaper);
 	if (r < 0)
 		return r;
+	if (lt_file_watch_new(&t->watch) < 0)
+		t->watch = NULL;
 	t->seen = lt_calloc(BUCKETS, sizeof(*t->seen));
 	if (!t->seen)
 		return -ENOMEM;
 	*ret = lt_take(t);
 	return 0;
+}
+
+/* A file may have several attachments, and one watch. */
+static void unguard(struct lt_images *t, struct attached *a)
+{
+	int number = a->number;
+
+	a->number = 0;
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].number == number)
+			return;
+	}
+	if (number > 0)
+		lt_file_watch_remove(t->watch, number);
 }
 
 /* False when it has to wait for others. */
@@ -61,6 +80,7 @@ static bool detach(struct lt_images *t, struct attached *a)
 		return false;
 	a->attachment = NULL;
 	t->in_use--;
+	unguard(t, a);
 	return true;
 }
 
@@ -74,6 +94,7 @@ struct lt_images *lt_images_free(struct lt_images *t)
 		lt_free(t->attached[i].path);
 	}
 	lt_reaper_free(t->reaper);
+	lt_file_watch_free(t->watch);
 	lt_free(t->seen);
 	lt_free(t);
 	return NULL;
@@ -203,6 +224,52 @@ void lt_images_retire(struct lt_images *t, uint64_t before_ns)
 		lt_images_unsee(t, a->seen_device, a->sight);
 		lt_freep(&a->path);
 	}
+}
+
+int lt_images_watch(struct lt_images *t, int fd)
+{
+	int number = t->watch ? lt_file_watch_add(t->watch, fd) : -EOPNOTSUPP;
+
+	return number > 0 ? number : 0;
+}
+
+void lt_images_guard(struct lt_images *t, const struct lt_attachment *a, int number)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->attached[i].attachment == a)
+			t->attached[i].number = number;
+	}
+}
+
+int lt_images_guard_fd(const struct lt_images *t)
+{
+	return t->watch ? lt_file_watch_fd(t->watch) : -1;
+}
+
+/* Who runs the file now would crash: whoever detaches, it is not put off. */
+static void on_change(void *arg, int number)
+{
+	struct lt_images *t = arg;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct attached *a = &t->attached[i];
+
+		if (!a->attachment || a->number == 0 || (number > 0 && a->number != number))
+			continue;
+		if (!detach(t, a)) {
+			a->attachment = lt_attachment_free(a->attachment);
+			t->in_use--;
+			unguard(t, a);
+		}
+		lt_images_unsee(t, a->seen_device, a->sight);
+		lt_freep(&a->path);
+	}
+}
+
+void lt_images_check(struct lt_images *t)
+{
+	if (t->watch)
+		lt_file_watch_read(t->watch, on_change, t);
 }
 
 void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,

@@ -59,6 +59,16 @@ LT_MUST_CHECK int lt_images_add(struct lt_images *t, const struct lt_image_id *i
 				uint64_t now_ns);
 /* Three quarters of what can be attached is. */
 bool lt_images_crowded(const struct lt_images *t);
+/* Begins to watch the content of the file behind @fd (file_watch.h). Its number for
+ * lt_images_guard, or 0: it cannot be watched. */
+int lt_images_watch(struct lt_images *t, int fd);
+/* @a, which was added, is of the file with that number: it is detached when that changes. */
+void lt_images_guard(struct lt_images *t, const struct lt_attachment *a, int number);
+/* Becomes readable when a file changed, -1: there is no such notice. Then lt_images_check detaches
+ * all that is of it, and forgets it: what it is now is looked at when somebody maps it. */
+int lt_images_guard_fd(const struct lt_images *t);
+void lt_images_check(struct lt_images *t);
+
 /* @a, which was added, has to prove itself; @path is copied, @collector stays the caller's. Without
  * memory it is taken as proven. */
 void lt_images_try(struct lt_images *t, const struct lt_attachment *a, const char *path,

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -39,6 +40,7 @@ struct lt_scout {
 	struct lt_images *images;
 	struct lt_map_watch *watch; /* NULL: the sweep alone finds files */
 	int wake_fd;
+	int news_fd; /* readable when wake_fd is, or when a file with probes changed */
 	atomic_bool stopping;
 	atomic_uint closed;
 	pthread_t thread;
@@ -64,17 +66,21 @@ static uint64_t sight_of(const struct lt_mapping *m)
 static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
 			const struct lt_image_id *id, const struct lt_probe_plan *plan)
 {
+	/* First: a change in the middle must not go unseen. */
+	int number = lt_images_watch(s->images, fd), r;
 	struct lt_attachment *attachment;
-	int r;
 
 	r = lt_capture_attach(s->capture, fd, plan, &attachment);
 	if (r < 0)
 		return r;
 	r = lt_images_add(s->images, id, makedev(m->major, m->minor), sight_of(m), attachment,
 			  lt_clock_boot_ns());
-	if (r < 0)
+	if (r < 0) {
 		lt_attachment_free(attachment);
-	else if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
+		return r;
+	}
+	lt_images_guard(s->images, attachment, number);
+	if (plan->found == LT_FOUND_CODE && lt_attachment_state(attachment) != LT_SITE_TRUSTED)
 		lt_images_try(s->images, attachment, path, plan->collector);
 	return r;
 }
@@ -242,12 +248,12 @@ static void on_mapping(void *arg, const struct lt_mapping *m)
 
 static void wait_for_news(struct lt_scout *s, int timeout_ms)
 {
-	if (s->watch && lt_map_watch_poll(s->watch, s->wake_fd, timeout_ms, on_mapping, s) >= 0)
+	if (s->watch && lt_map_watch_poll(s->watch, s->news_fd, timeout_ms, on_mapping, s) >= 0)
 		return;
 	/* No notices on this host, or they broke: sleep; the wake fd ends the wait at once. */
 	s->watch = lt_map_watch_free(s->watch);
 	{
-		struct pollfd woken = {.fd = s->wake_fd, .events = POLLIN};
+		struct pollfd woken = {.fd = s->news_fd, .events = POLLIN};
 
 		lt_ignore(poll(&woken, 1, 200));
 	}
@@ -335,6 +341,7 @@ static void *run(void *arg)
 			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
 		if (now_ns < next_ns) {
 			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_check(s->images);
 			lt_images_judge(s->images, on_decided, s);
 			answer(s);
 			continue;
@@ -405,6 +412,13 @@ static void attach_usual(struct lt_scout *s)
 	lt_images_pin(s->images);
 }
 
+static int listen_to(int news_fd, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return fd >= 0 && epoll_ctl(news_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opts,
 		     struct lt_scout **ret)
 {
@@ -421,10 +435,18 @@ static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opt
 		s->opts.sweep_ns = 30ULL * 1000000000;
 	if (s->opts.keep_ns == 0)
 		s->opts.keep_ns = 600ULL * 1000000000;
+	s->news_fd = -1;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		return -errno;
+	s->news_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->news_fd < 0)
+		return -errno;
 	r = lt_images_new(&s->images);
+	if (r == 0)
+		r = listen_to(s->news_fd, s->wake_fd);
+	if (r == 0)
+		r = listen_to(s->news_fd, lt_images_guard_fd(s->images));
 	if (r < 0)
 		return r;
 	*ret = lt_take(s);
@@ -474,6 +496,7 @@ struct lt_scout *lt_scout_stop(struct lt_scout *s)
 	s->watch = lt_map_watch_free(s->watch);
 	s->images = lt_images_free(s->images);
 	lt_closep(&s->wake_fd);
+	lt_closep(&s->news_fd);
 	pthread_mutex_destroy(&s->lock);
 	lt_free(s);
 	return NULL;
