@@ -10,6 +10,7 @@
  *   ssl_read_impl  226 215              not initialised, handshake failed
  *   SSL_peek       66                   must not be called (QUIC)
  *   SSL_write      66 226 215 111       ..., bad length
+ *                  66 226 194 215       ..., protocol is shut down (releases before 2023)
  *   SSL_shutdown   226 291              ..., application data on shutdown
  *
  * SSL_read has no report of its own: it calls SSL_peek, or holds a copy of it.
@@ -32,11 +33,13 @@
 enum {
 	REASON_QUIC = 66,
 	REASON_BAD_LENGTH = 111,
+	REASON_IS_SHUTDOWN = 194,
 	REASON_HANDSHAKE_FAILURE = 215,
 	REASON_UNINITIALIZED = 226,
 	REASON_DATA_ON_SHUTDOWN = 291,
 	LIBRARY_SSL = 16,
 	LINES_OF_A_FUNCTION = 60, /* from a function's first report to its last, at most */
+	WRITE_REPORTS = 4,	  /* in SSL_write */
 	CALLS_MAX = 256,
 	NEIGHBOUR = 1024, /* bytes between SSL_read and SSL_peek */
 	BEFORE_CALL = 64, /* bytes from where SSL_read begins to its call of SSL_peek */
@@ -156,7 +159,7 @@ static int find_write(const struct sites *all, size_t i, struct lt_code_function
 {
 	struct lt_code_function functions[1];
 
-	for (int n = 0; n < 4; n++, i = next_line(all, i)) {
+	for (int n = 0; n < WRITE_REPORTS; n++, i = next_line(all, i)) {
 		int r = functions_of(all, i, functions, 1);
 
 		if (r < 0)
@@ -321,11 +324,15 @@ static void add_shutdown(const struct sites *all, size_t write, struct lt_probe_
 
 static int plan_sites(const struct sites *all, struct lt_probe_plan *ret)
 {
-	static const int order[] = {REASON_QUIC, REASON_UNINITIALIZED, REASON_HANDSHAKE_FAILURE,
-				    REASON_BAD_LENGTH};
+	static const int order[WRITE_REPORTS] = {REASON_QUIC, REASON_UNINITIALIZED,
+						 REASON_HANDSHAKE_FAILURE, REASON_BAD_LENGTH};
+	static const int older[WRITE_REPORTS] = {REASON_QUIC, REASON_UNINITIALIZED,
+						 REASON_IS_SHUTDOWN, REASON_HANDSHAKE_FAILURE};
 	struct lt_code_function write_function, read_function;
-	int write = find_order(all, 0, order, LT_COUNT(order)), r;
+	int write = find_order(all, 0, order, WRITE_REPORTS), r;
 
+	if (write < 0)
+		write = find_order(all, 0, older, WRITE_REPORTS);
 	if (write < 0)
 		return write;
 	r = find_write(all, (size_t)write, &write_function);

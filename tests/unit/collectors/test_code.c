@@ -242,7 +242,7 @@ static const struct matrix boringssl_ways = {.source = "boringssl",
 					     .table = "",
 					     .kinds = {{"-DPEEK_CALLED", boringssl},
 						       {"", boringssl},
-						       {"-DPEEK_GONE", boringssl},
+						       {"-DPEEK_GONE -DOLDER", boringssl},
 						       {"-DPEEK_GONE -DSHORT", boringssl}},
 					     .step = 17};
 

@@ -5,7 +5,7 @@
  *
  * PEEK_CALLED: SSL_read calls SSL_peek; PEEK_GONE: there is no SSL_peek; neither: SSL_read holds a
  * copy. SHORT: the arguments that link-time optimisation leaves. COLD: reports are moved out of the
- * way. SWAPPED, SPREAD: what no BoringSSL looks like.
+ * way. OLDER: SSL_write as it was before 2023. SWAPPED, SPREAD: what no BoringSSL looks like.
  */
 typedef unsigned long size_t;
 typedef struct ssl SSL;
@@ -135,6 +135,12 @@ int SSL_write(SSL *ssl, const void *buf, int num)
 		REPORT(SECOND);
 		return -1;
 	}
+#ifdef OLDER
+	if (ssl->shutdown & 1) {
+		REPORT(194);
+		return -1;
+	}
+#endif
 	do {
 		if (ssl->in_init) {
 			ret = SSL_do_handshake(ssl);
@@ -148,10 +154,12 @@ int SSL_write(SSL *ssl, const void *buf, int num)
 #ifdef SPREAD
 #line 1155 FILE_NAME
 #endif
+#ifndef OLDER
 		if (num < 0) {
 			REPORT(111);
 			return -1;
 		}
+#endif
 		ret = ssl->write(ssl, &again, &written, buf, (size_t)num);
 	} while (again);
 	return ret <= 0 ? ret : (int)written;
