@@ -55,8 +55,7 @@ static void print_plan(const struct lt_probe_plan *plan)
 	static const char *const found[] = {
 		[LT_FOUND_SYMBOLS] = "by the file's symbols",
 		[LT_FOUND_GO_TABLE] = "by the table of functions that Go programs carry",
-		[LT_FOUND_CODE] = "without symbols: by what the code does (trusted once "
-				  "traffic was seen there)",
+		[LT_FOUND_CODE] = "by what the code does, without symbols",
 	};
 
 	printf("  TLS       %s, %u functions, found %s\n", plan->collector, plan->count,
