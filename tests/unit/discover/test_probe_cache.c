@@ -155,7 +155,7 @@ static void files_are_bounded_and_links_are_not_followed(void **state)
 {
 	const struct lt_code_memory *m = memory(state);
 	static struct lt_code_refs refs;
-	char text[16];
+	char text[32];
 
 	for (int i = 0; i < LT_PROBE_CACHE_FILES + 40; i++) {
 		snprintf(text, sizeof(text), "text-%d", i);
