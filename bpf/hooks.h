@@ -56,6 +56,9 @@ enum lt_hook {
 	LT_HOOK_AEAD_INIT, /* f(ctx, ...): a key is made */
 	LT_HOOK_AEAD_FREE, /* f(ctx) */
 	LT_HOOK_RING_SEAL,
+	/* A RET of one of the functions whose return matters, where return probes would harm. */
+	LT_HOOK_LEAVE,
+	LT_HOOK_AEAD_LEAVE,
 	LT_HOOK_COUNT,
 };
 

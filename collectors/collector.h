@@ -18,6 +18,13 @@ static inline bool lt_hook_returns(enum lt_hook hook)
 	return hook <= LT_HOOK_WRITE_EX2;
 }
 
+/* Whether it is a function of the cryptography below rustls. */
+static inline bool lt_hook_of_aead(enum lt_hook hook)
+{
+	return (hook >= LT_HOOK_AEAD_OPEN && hook <= LT_HOOK_RING_INIT) ||
+	       (hook >= LT_HOOK_AEAD_SEAL && hook <= LT_HOOK_RING_SEAL);
+}
+
 enum { LT_PROBES_MAX = 96 };
 
 struct lt_probe {

@@ -21,7 +21,7 @@ _ledgertap_options()
 	local filters="--since --until --tenant --team --provider --model --comm --container --pid --state-dir"
 
 	case $1 in
-	agent) echo "--config --state-dir --attach --no-hurry --no-estimate --debug --help" ;;
+	agent) echo "--config --state-dir --attach --returns --no-hurry --no-estimate --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;

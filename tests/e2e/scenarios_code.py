@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios of programs in which what is hooked is not, or no longer, what it was taken for."""
+import pathlib
 import time
 
-from bed import ROOT
-from scenarios import need, scenario
+from bed import HERE, PYTHON, ROOT
+from scenarios import PLAIN, STREAM, need, scenario
+from scenarios_go import check_way
 
 PRETENDER = ROOT / "build" / "e2e" / "pretender"
 OVERWRITTEN = [ROOT / "build" / "e2e" / name for name in ("overwritten", "overwritten_shifted")]
@@ -45,3 +47,18 @@ def overwritten_program(bed, _):
             raise AssertionError(f"build {times} is not attached")
         for _run in range(20):
             bed.run([program], environment)
+
+
+@scenario
+def returns_at_sites(bed, exchanges):
+    """Without return probes: a probe on every RET of OpenSSL's functions, in each way of attaching."""
+    calls = " && ".join(f"{PYTHON} {HERE / 'clients' / 'plain.py'} keep-alive {ident} 4" for ident in (PLAIN, STREAM))
+    for way in ("multi", "cookie", "plain"):
+        tenant = f"t-sites-by-{way}"
+        environment = bed.environment("returns-at-sites", tenant, comm=pathlib.Path(PYTHON).name, tls="openssl")
+
+        def early(file, environment=environment):
+            return bed.start(["sh", "-c", f"echo; while [ ! -e {file} ]; do sleep 0.05; done; {calls}"], environment)
+
+        check_way(bed, exchanges, f"{way} --returns sites", early,
+                  lambda environment=environment: bed.start(["sh", "-c", calls], environment), tenant, 4, "openssl")

@@ -238,12 +238,6 @@ static struct bpf_program *go_program(const struct lt_capture *c, enum lt_hook h
 	return c->old ? s->progs.lt_go_leave_old : s->progs.lt_go_leave;
 }
 
-static bool is_of_aead(enum lt_hook hook)
-{
-	return (hook >= LT_HOOK_AEAD_OPEN && hook <= LT_HOOK_RING_INIT) ||
-	       (hook >= LT_HOOK_AEAD_SEAL && hook <= LT_HOOK_RING_SEAL);
-}
-
 static struct bpf_program *aead_program(const struct lt_capture *c, enum lt_hook hook)
 {
 	const struct lt_capture_bpf *s = c->skeleton;
@@ -317,14 +311,24 @@ static struct bpf_program *plain_program(const struct lt_capture *c, enum lt_lib
 	return own[library][hook] ? own[library][hook] : any[hook];
 }
 
+/* The program that looks at what a function returned. */
+static struct bpf_program *leave_program(const struct lt_capture *c, bool of_aead)
+{
+	if (of_aead)
+		return c->skeleton->progs.lt_aead_leave;
+	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
+}
+
 static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_library library,
 					 enum lt_hook hook)
 {
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_enter;
+	if (hook == LT_HOOK_LEAVE || hook == LT_HOOK_AEAD_LEAVE)
+		return leave_program(c, hook == LT_HOOK_AEAD_LEAVE);
 	if (is_of_go(hook))
 		return go_program(c, hook);
-	if (is_of_aead(hook))
+	if (lt_hook_of_aead(hook))
 		return aead_program(c, hook);
 	return c->way == LT_ATTACH_PLAIN ? plain_program(c, library, hook)
 					 : c->skeleton->progs.lt_ssl_enter;
@@ -333,13 +337,11 @@ static struct bpf_program *entry_program(const struct lt_capture *c, enum lt_lib
 /* NULL: its entry is all that matters. */
 static struct bpf_program *return_program(const struct lt_capture *c, enum lt_hook hook)
 {
-	if (!lt_hook_returns(hook))
+	if (!lt_hook_returns(hook) || c->returns_at_sites)
 		return NULL;
 	if (c->floor)
 		return c->skeleton->progs.lt_floor_leave;
-	if (is_of_aead(hook))
-		return c->skeleton->progs.lt_aead_leave;
-	return c->old ? c->skeleton->progs.lt_ssl_leave_old : c->skeleton->progs.lt_ssl_leave;
+	return leave_program(c, lt_hook_of_aead(hook));
 }
 
 /* One link: all of the plan's functions whose program is @program. */

@@ -283,6 +283,8 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	/* The way of the oldest kernels is taken whole, so that a test on a new one covers it. */
 	c->old = !features.bpf_loop || c->way == LT_ATTACH_PLAIN;
 	c->linked = features.attach_cookie;
+	c->returns_at_sites = opts->returns == LT_RETURNS_SITES ||
+			      (opts->returns == LT_RETURNS_AUTO && features.uretprobe_kills);
 	if (opts->flow_port_count > 0 && !features.cgroup_skb)
 		c->flow_error = -EOPNOTSUPP;
 	r = load(c, &features, opts, problem);
@@ -362,6 +364,11 @@ void lt_capture_read_counters(struct lt_capture *c)
 			sum += values[cpu];
 		lt_counter_set(ours[which], sum);
 	}
+}
+
+bool lt_capture_returns_at_sites(const struct lt_capture *c)
+{
+	return c->returns_at_sites;
 }
 
 enum lt_attach_way lt_capture_way(const struct lt_capture *c)

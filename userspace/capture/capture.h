@@ -21,9 +21,17 @@ enum lt_attach_way {
 LT_MUST_CHECK int lt_attach_way_parse(const char *text, enum lt_attach_way *ret);
 const char *lt_attach_way_name(enum lt_attach_way way);
 
+/* How returns of functions are seen. */
+enum lt_returns {
+	LT_RETURNS_AUTO,
+	LT_RETURNS_PROBES, /* return probes, whatever this kernel does with them */
+	LT_RETURNS_SITES,  /* a probe on every RET */
+};
+
 struct lt_capture_opts {
 	uint32_t ring_bytes; /* power of two; 0: 8 MiB */
 	enum lt_attach_way way;
+	enum lt_returns returns;
 	bool no_hurry;	    /* leave the grace periods of the kernel as they are, see hurry.h */
 	bool wants_environ; /* environment of the processes that make connections */
 	const uint64_t *plain_ports; /* a bit for each remote port that is read in the clear, as
@@ -108,4 +116,6 @@ LT_MUST_CHECK int lt_capture_plain_process(struct lt_capture *c, uint32_t tgid);
 
 /* Takes over what the kernel counted since the last time. Any one thread. */
 void lt_capture_read_counters(struct lt_capture *c);
+/* Whether plans need their RETs (lt_returns_plan): return probes would kill processes here. */
+bool lt_capture_returns_at_sites(const struct lt_capture *c);
 enum lt_attach_way lt_capture_way(const struct lt_capture *c);

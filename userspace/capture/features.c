@@ -2,12 +2,20 @@
 #include "userspace/capture/features.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -17,6 +25,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/capture/map_watch.h"
 #include "userspace/capture/uprobe_multi.h"
+#include "userspace/capture/uprobe_perf.h"
 
 /* Loads "return 0", or "call @helper" before it. A file descriptor or negative errno. */
 static int load_tiny(enum bpf_prog_type type, int helper, unsigned attach_type)
@@ -110,6 +119,82 @@ static bool map_files_open(void)
 	return works;
 }
 
+#ifdef __x86_64__
+enum { SYSCALL_URETPROBE = 335 };
+
+__attribute__((noinline)) static int probed(int n)
+{
+	__asm__ volatile("" : "+r"(n));
+	return n;
+}
+
+struct place {
+	uint64_t address, offset;
+};
+
+static int find_in_file(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct place *place = arg;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		uint64_t start = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type == PT_LOAD && place->address >= start &&
+		    place->address - start < segment->p_filesz)
+			place->offset = place->address - start + segment->p_offset;
+	}
+	return 1; /* the program itself comes first */
+}
+
+/* In a child: what filters of containers do with a system call that they do not know. */
+static void call_under_filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYSCALL_URETPROBE, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = LT_COUNT(code), .filter = code};
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		_exit(0);
+	_exit(probed(0));
+}
+
+/* Tried with a return probe on a function of ours. */
+static bool uretprobe_kills(void)
+{
+	struct place place = {.address = (uint64_t)(uintptr_t)probed};
+	struct lt_uprobe_perf probe = {-1, -1};
+	lt_defer(lt_closep)
+	int prog = load_tiny(BPF_PROG_TYPE_KPROBE, 0, 0);
+	int status = 0;
+	pid_t child;
+
+	dl_iterate_phdr(find_in_file, &place);
+	if (prog < 0 || place.offset == 0 ||
+	    lt_uprobe_perf_open(prog, "/proc/self/exe", place.offset, 0, true, false, &probe) < 0)
+		return false;
+	child = fork();
+	if (child == 0)
+		call_under_filter();
+	if (child > 0)
+		waitpid(child, &status, 0);
+	lt_uprobe_perf_unlink(&probe);
+	lt_closep(&probe.event);
+	return child > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+#else
+static bool uretprobe_kills(void)
+{
+	return false; /* no system call there */
+}
+#endif
+
 static bool mmap_events_work(void)
 {
 	struct lt_map_watch *watch;
@@ -140,6 +225,7 @@ void lt_features_probe(struct lt_features *ret)
 		ret->bpf_loop = loads(BPF_FUNC_loop);
 		ret->uprobe_multi = ret->attach_cookie && multi_works();
 		ret->cgroup_skb = has_cgroup_skb();
+		ret->uretprobe_kills = uretprobe_kills();
 	}
 	look_into_btf(ret);
 	ret->mmap_events = mmap_events_work();

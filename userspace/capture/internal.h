@@ -17,6 +17,7 @@ struct lt_capture {
 	uint64_t *verdicts; /* the kernel's table, memory mapped */
 	enum lt_attach_way way;
 	bool floor;
+	bool returns_at_sites; /* no return probes: lt_capture_returns_at_sites */
 	bool wants_environ;
 	enum lt_plain_way plain;
 	bool stdio;

@@ -46,6 +46,7 @@ struct agent {
 	struct lt_unread *unread;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
+	enum lt_returns returns;
 	bool debug, no_estimate, no_hurry;
 };
 
@@ -68,6 +69,9 @@ static void usage(FILE *out)
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
 		"(default auto)\n"
+		"  --returns HOW     auto, probes or sites: return probes, or a probe on every RET "
+		"where the kernel\n"
+		"                    would kill programs under seccomp for them (default auto)\n"
 		"  --no-hurry        leave the kernel's grace periods as they are while "
 		"attaching: programs that\n"
 		"                    nobody has run before may lose their first call\n"
@@ -133,7 +137,12 @@ static void on_file(void *arg, const struct lt_scout_file *file)
 {
 	const struct agent *a = arg;
 
-	if (file->error < 0)
+	if (file->error == -ENOTSUP)
+		lt_log_warn(
+			"not attached: %s (pid %u): its functions leave in ways that only return "
+			"probes see, which would kill programs under seccomp on this kernel",
+			file->path, file->pid);
+	else if (file->error < 0)
 		lt_log_warn("cannot attach to %s (pid %u): %s", file->path, file->pid,
 			    strerror(-file->error));
 	else if (a->debug)
@@ -193,6 +202,7 @@ static int open_capture(struct agent *a)
 		.ring_bytes = (uint32_t)a->config->ring_bytes,
 		.way = a->way,
 		.no_hurry = a->no_hurry,
+		.returns = a->returns,
 		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
 		.stdio = a->config->mcp_stdio,
@@ -402,6 +412,19 @@ static void stop(struct agent *a)
 	a->config = lt_config_free(a->config);
 }
 
+static int parse_returns(const char *text, enum lt_returns *ret)
+{
+	static const char *const names[] = {"auto", "probes", "sites"};
+
+	for (size_t i = 0; i < LT_COUNT(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (enum lt_returns)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 static int parse_options(int argc, char **argv, struct agent *a)
 {
 	static const struct option options[] = {
@@ -411,6 +434,7 @@ static int parse_options(int argc, char **argv, struct agent *a)
 		{"debug", no_argument, NULL, 'd'},
 		{"no-estimate", no_argument, NULL, 'e'},
 		{"no-hurry", no_argument, NULL, 'u'},
+		{"returns", required_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -430,6 +454,12 @@ static int parse_options(int argc, char **argv, struct agent *a)
 		} else if (c == 'h') {
 			usage(stdout);
 			return -ECANCELED;
+		} else if (c == 'r') {
+			if (parse_returns(optarg, &a->returns) == 0)
+				continue;
+			fprintf(stderr, "ledgertap agent: --returns takes auto, probes or sites\n");
+			usage(stderr);
+			return -EINVAL;
 		} else if (c != 'a' || lt_attach_way_parse(optarg, &a->way) < 0) {
 			if (c == 'a')
 				fprintf(stderr, "ledgertap agent: --attach takes auto, multi, "

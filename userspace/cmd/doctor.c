@@ -88,6 +88,8 @@ static void kernel(struct doctor *d)
 	      "HTTP in the clear is read from system calls, once somebody connects");
 	extra(f.cgroup_skb, "programs for packets of a cgroup",
 	      "AI hosts called through a TLS stack that is not read give no flow records");
+	extra(!f.uretprobe_kills, "return probes spare programs under seccomp",
+	      "RETs of functions get probes of their own, where that can be");
 	extra(f.mmap_events, "notices of new mappings (perf)",
 	      "new libraries are found by the sweep alone");
 	line(d, f.map_files, "/proc/PID/map_files opens",

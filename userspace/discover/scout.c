@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "collectors/elf_image.h"
+#include "collectors/returns.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
@@ -87,7 +88,8 @@ static int attach_image(struct lt_scout *s, const struct lt_mapping *m, int fd, 
 
 /* Attaches it if that can be, and tells of it. */
 static int attach_plan(struct lt_scout *s, const struct lt_mapping *m, int fd, const char *path,
-		       const struct lt_image_id *id, const struct lt_probe_plan *plan)
+		       const struct lt_elf_image *image, const struct lt_image_id *id,
+		       struct lt_probe_plan *plan)
 {
 	struct lt_scout_file file = {
 		.path = path,
@@ -97,7 +99,11 @@ static int attach_plan(struct lt_scout *s, const struct lt_mapping *m, int fd, c
 		.pid = m->pid,
 	};
 
-	file.error = attach_image(s, m, fd, path, id, plan);
+	if (lt_capture_returns_at_sites(s->capture))
+		file.error = lt_returns_plan(image, plan);
+	file.probes = plan->count;
+	if (file.error == 0)
+		file.error = attach_image(s, m, fd, path, id, plan);
 	if (file.error < 0)
 		lt_counter_add(LT_C_ATTACH_ERRORS, 1);
 	tell(s, &file);
@@ -127,7 +133,7 @@ static int examine_fd(struct lt_scout *s, const struct lt_mapping *m, int fd, co
 	/* Each at once: its process may be about to make its first call, and to look for what else
 	 * the file may carry takes longer. */
 	while ((r = lt_collector_next(image, &asked, &plans)) == 0) {
-		r = attach_plan(s, m, fd, path, &id, &plans.plans[plans.count - 1]);
+		r = attach_plan(s, m, fd, path, image, &id, &plans.plans[plans.count - 1]);
 		if (first == 0)
 			first = r;
 	}
