@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios of programs in which what is hooked is not, or no longer, what it was taken for."""
+import json
 import pathlib
+import shutil
 import time
 
 from bed import HERE, PYTHON, ROOT
@@ -62,3 +64,20 @@ def returns_at_sites(bed, exchanges):
 
         check_way(bed, exchanges, f"{way} --returns sites", early,
                   lambda environment=environment: bed.start(["sh", "-c", calls], environment), tenant, 4, "openssl")
+
+
+@scenario
+def chromium(bed, exchanges):
+    """A browser: BoringSSL in the program, stripped, used by another process than the one that shows the page."""
+    need(shutil.which("chromium"), "chromium")
+    exchange, page = exchanges[PLAIN], bed.folder / "page.html"
+    # The process that has the sockets keeps no environment.
+    environment = bed.environment("chromium", None, expect_tenant="*", tls="boringssl")
+    headers = dict(exchange.request_headers()) | {"x-lt-exchange": exchange.id, "x-lt-want": environment["LT_WANT"]}
+    request = {"method": "POST", "body": exchange.request_body().decode(),
+               "headers": {key: value for key, value in headers.items() if key not in ("host", "accept-encoding")}}
+    call = f"await (await fetch({json.dumps(exchange.url)}, {json.dumps(request)})).text();"
+    page.write_text(f"<script>(async () => {{ {call * 4} document.title = 'done'; }})()</script>")
+    bed.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-web-security",
+             "--ignore-certificate-errors", "--dump-dom", "--virtual-time-budget=30000",
+             f"--user-data-dir={bed.folder / 'chromium'}", f"file://{page}"], environment)
