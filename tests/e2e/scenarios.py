@@ -468,7 +468,8 @@ def deleted_library(bed, _):
 
 
 def start_early_process(bed):
-    return start_short_call(bed, "early-process", "-u", "-a", 8000, library=library_copy(bed, "early-process"))
+    return start_short_call(bed, "early-process", "-u", "-w", bed.folder / "early-process.go",
+                            library=library_copy(bed, "early-process"))
 
 
 BEFORE["early-process"] = start_early_process
@@ -477,6 +478,7 @@ BEFORE["early-process"] = start_early_process
 @scenario
 def early_process(bed, _):
     """It was there before the agent, with a library of its own whose file is gone since."""
+    (bed.folder / "early-process.go").touch()
     finish(bed.early.pop("early-process"))
 
 

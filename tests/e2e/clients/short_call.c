@@ -40,6 +40,7 @@ struct options {
 	const char *path;
 	const char *headers; /* lines with CRLF, may be "" */
 	const char *body;
+	const char *wait_for;
 };
 
 static void die(const char *what)
@@ -138,9 +139,9 @@ static int exchange(const struct openssl *tls, const struct options *o)
 }
 
 static const char usage[] =
-	"usage: short_call [-l LIBSSL] [-b MS] [-a MS] [-u] HOST PATH HEADERS BODY\n"
+	"usage: short_call [-l LIBSSL] [-b MS] [-a MS] [-w FILE] [-u] HOST PATH HEADERS BODY\n"
 	"  -l  file or name for dlopen    -u  delete that file once it is loaded\n"
-	"  -b  wait before it is loaded   -a  wait after\n";
+	"  -b  wait before it is loaded   -a  wait after   -w  wait after, until there is FILE\n";
 
 int main(int argc, char **argv)
 {
@@ -148,7 +149,7 @@ int main(int argc, char **argv)
 	struct openssl tls;
 	int c;
 
-	while ((c = getopt(argc, argv, "l:b:a:u")) != -1) {
+	while ((c = getopt(argc, argv, "l:b:a:w:u")) != -1) {
 		switch (c) {
 		case 'l':
 			o.library = optarg;
@@ -158,6 +159,9 @@ int main(int argc, char **argv)
 			break;
 		case 'a':
 			o.after_load_ms = strtoul(optarg, NULL, 10);
+			break;
+		case 'w':
+			o.wait_for = optarg;
 			break;
 		case 'u':
 			o.unlink_library = true;
@@ -180,5 +184,7 @@ int main(int argc, char **argv)
 	if (o.unlink_library && unlink(o.library) != 0)
 		die("unlink");
 	usleep(o.after_load_ms * 1000);
+	while (o.wait_for && access(o.wait_for, F_OK) != 0)
+		usleep(10000);
 	return exchange(&tls, &o);
 }
