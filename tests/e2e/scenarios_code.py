@@ -42,7 +42,7 @@ def overwritten_program(bed, _):
         with program.open("wb") as out:  # the same inode
             out.write(build.read_bytes())
         program.chmod(0o755)
-        time.sleep(0.5)
+        time.sleep(3)  # the agent may be in the middle of a large file
         for _run in range(5):
             bed.run([program], environment)
         if not wait_for(lambda: log.read_text().count(f"to {program} (openssl") == times):  # noqa: B023
