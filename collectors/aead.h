@@ -12,7 +12,3 @@ LT_MUST_CHECK int lt_aws_lc_plan(const struct lt_elf_image *image, struct lt_pro
 				 const char **ret_why);
 LT_MUST_CHECK int lt_ring_plan(const struct lt_elf_image *image, struct lt_probe_plan *plan,
 			       const char **ret_why);
-
-/* Adds a probe at a file offset (0: it is in no executable segment). -EBADMSG, -E2BIG. */
-LT_MUST_CHECK int lt_aead_add(struct lt_probe_plan *plan, enum lt_hook hook, uint64_t offset,
-			      const char *name);

@@ -68,21 +68,6 @@ struct search {
 	size_t starts_n;
 };
 
-int lt_aead_add(struct lt_probe_plan *plan, enum lt_hook hook, uint64_t offset, const char *name)
-{
-	struct lt_probe *probe = &plan->probes[plan->count];
-
-	if (offset == 0)
-		return -EBADMSG;
-	if (plan->count == LT_PROBES_MAX)
-		return -E2BIG;
-	probe->hook = hook;
-	probe->offset = offset;
-	snprintf(probe->symbol, sizeof(probe->symbol), "%s", name);
-	plan->count++;
-	return 0;
-}
-
 /* ---- with symbols --------------------------------------------------------------------------- */
 
 /* Each direction has a function, and some function makes keys. */
@@ -105,7 +90,7 @@ static int plan_symbols(const struct lt_elf_image *image, struct lt_probe_plan *
 	for (size_t i = 0; i < ROLES && r == 0; i++) {
 		found[i] = copies[i].count > 0;
 		for (unsigned n = 0; n < copies[i].count && r == 0; n++)
-			r = lt_aead_add(plan, roles[i].hook, copies[i].offsets[n], roles[i].name);
+			r = lt_plan_add(plan, roles[i].hook, copies[i].offsets[n], roles[i].name);
 	}
 	return r < 0 ? r : suffices(found) ? 0 : -ENOENT;
 }
@@ -296,7 +281,7 @@ static int plan_code(const struct lt_elf_image *image, struct lt_probe_plan *pla
 	functions[FREE] = find_free(s);
 	for (size_t i = 0; i < ROLES && r == 0; i++) {
 		if (functions[i])
-			r = lt_aead_add(plan, roles[i].hook, lt_elf_offset(image, functions[i]),
+			r = lt_plan_add(plan, roles[i].hook, lt_elf_offset(image, functions[i]),
 					roles[i].name);
 	}
 	return r;

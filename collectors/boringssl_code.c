@@ -301,16 +301,6 @@ static int find_read(const struct sites *all, size_t write, struct lt_code_funct
 	return 0;
 }
 
-static void add(struct lt_probe_plan *plan, const struct lt_elf_image *image, enum lt_hook hook,
-		const char *name, const struct lt_code_function *function)
-{
-	struct lt_probe *probe = &plan->probes[plan->count++];
-
-	probe->hook = hook;
-	probe->offset = lt_elf_offset(image, function->start);
-	snprintf(probe->symbol, sizeof(probe->symbol), "%s", name);
-}
-
 /* Good to have: a write after it is another connection. */
 static void add_shutdown(const struct sites *all, size_t write, struct lt_probe_plan *plan)
 {
@@ -319,7 +309,8 @@ static void add_shutdown(const struct sites *all, size_t write, struct lt_probe_
 	int i = find_order(all, write, order, LT_COUNT(order));
 
 	if (i >= 0 && functions_of(all, (size_t)i, &function, 1) == 1)
-		add(plan, all->image, LT_HOOK_SHUTDOWN, "SSL_shutdown", &function);
+		lt_ignore(lt_plan_add(plan, LT_HOOK_SHUTDOWN,
+				      lt_elf_offset(all->image, function.start), "SSL_shutdown"));
 }
 
 static int plan_sites(const struct sites *all, struct lt_probe_plan *ret)
@@ -347,8 +338,13 @@ static int plan_sites(const struct sites *all, struct lt_probe_plan *ret)
 		.found = LT_FOUND_CODE,
 		.collector = lt_boringssl_code_collector.name,
 	};
-	add(ret, all->image, LT_HOOK_READ, "SSL_read", &read_function);
-	add(ret, all->image, LT_HOOK_WRITE, "SSL_write", &write_function);
+	r = lt_plan_add(ret, LT_HOOK_READ, lt_elf_offset(all->image, read_function.start),
+			"SSL_read");
+	if (r == 0)
+		r = lt_plan_add(ret, LT_HOOK_WRITE, lt_elf_offset(all->image, write_function.start),
+				"SSL_write");
+	if (r < 0)
+		return r;
 	add_shutdown(all, (size_t)write, ret);
 	return 0;
 }

@@ -5,11 +5,7 @@
 #include <string.h>
 
 #include "collectors/go_code.h"
-
-static uint32_t word(const uint8_t *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
+#include "userspace/base/bytes.h"
 
 static size_t x86_prefixes(const uint8_t *p, size_t n)
 {
@@ -26,7 +22,7 @@ static void x86_jump(const uint8_t *p, size_t width, struct lt_code_step *ret)
 	const uint8_t *at = p + ret->length - width;
 
 	ret->jumps = true;
-	ret->target = (int64_t)ret->length + (width == 1 ? (int8_t)*at : (int32_t)word(at));
+	ret->target = (int64_t)ret->length + (width == 1 ? (int8_t)*at : (int32_t)lt_le32(at));
 }
 
 /* ret, int3, hlt, ud2, jmp through a register or memory. */
@@ -73,7 +69,7 @@ static int64_t arm64_distance(uint32_t instruction, unsigned from, unsigned bits
 
 static bool arm64_step(const uint8_t *p, size_t n, struct lt_code_step *ret)
 {
-	uint32_t code = n >= 4 ? word(p) : 0;
+	uint32_t code = n >= 4 ? lt_le32(p) : 0;
 
 	*ret = (struct lt_code_step){.length = 4, .goes_on = true};
 	if (n < 4)

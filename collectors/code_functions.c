@@ -7,6 +7,7 @@
 
 #include "collectors/code_flow.h"
 #include "userspace/base/alloc.h"
+#include "userspace/base/bytes.h"
 
 enum {
 	TABLE_VERSION = 1,
@@ -22,11 +23,6 @@ enum {
 	BACK_MAX = 16 << 10, /* how far a begin is looked for */
 	AHEAD_MAX = 4 << 10,
 };
-
-static uint32_t word(const uint8_t *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 static int read_at(const struct lt_elf_image *image, uint64_t address, void *to, size_t n)
 {
@@ -54,8 +50,8 @@ static int read_entry(const struct lt_elf_image *image, uint64_t table, uint32_t
 
 	if (r < 0)
 		return r;
-	ret->start = table + (uint64_t)(int64_t)(int32_t)word(bytes);
-	ret->record = table + (uint64_t)(int64_t)(int32_t)word(bytes + 4);
+	ret->start = table + (uint64_t)(int64_t)(int32_t)lt_le32(bytes);
+	ret->record = table + (uint64_t)(int64_t)(int32_t)lt_le32(bytes + 4);
 	return 0;
 }
 
@@ -101,10 +97,10 @@ static int read_record(const struct lt_elf_image *image, const struct entry *ent
 
 	if (r < 0)
 		return r;
-	if (entry->record + 8 + (uint64_t)(int64_t)(int32_t)word(bytes + 8) != entry->start)
+	if (entry->record + 8 + (uint64_t)(int64_t)(int32_t)lt_le32(bytes + 8) != entry->start)
 		return -ENOENT;
 	ret->start = entry->start;
-	ret->end = entry->start + word(bytes + 12);
+	ret->end = entry->start + lt_le32(bytes + 12);
 	return is_part(bytes, sizeof(bytes)) ? -ENOTUNIQ : 0;
 }
 
@@ -122,10 +118,10 @@ static int by_table(const struct lt_elf_image *image, uint64_t address,
 	if (r < 0)
 		return r;
 	if (header[0] != TABLE_VERSION || header[1] != ENC_PCREL_SDATA4 ||
-	    header[2] != ENC_UDATA4 || header[3] != ENC_DATAREL_SDATA4 || word(header + 8) == 0 ||
-	    word(header + 8) > TABLE_MAX)
+	    header[2] != ENC_UDATA4 || header[3] != ENC_DATAREL_SDATA4 ||
+	    lt_le32(header + 8) == 0 || lt_le32(header + 8) > TABLE_MAX)
 		return -ENOENT;
-	r = search_table(image, table, word(header + 8), address, &entry);
+	r = search_table(image, table, lt_le32(header + 8), address, &entry);
 	if (r == 0)
 		r = read_record(image, &entry, ret);
 	if (r < 0 && r != -ENOTUNIQ)
@@ -141,12 +137,12 @@ static bool is_call(unsigned machine, const uint8_t *p, uint64_t address, uint64
 	if (machine == EM_X86_64) {
 		if (p[0] != 0xe8 && p[0] != 0xe9)
 			return false;
-		*ret = address + 5 + (uint64_t)(int64_t)(int32_t)word(p + 1);
+		*ret = address + 5 + (uint64_t)(int64_t)(int32_t)lt_le32(p + 1);
 		return true;
 	}
-	if ((word(p) & 0x7c000000) != 0x14000000)
+	if ((lt_le32(p) & 0x7c000000) != 0x14000000)
 		return false;
-	*ret = address + (uint64_t)((int64_t)((int32_t)(word(p) << 6) >> 6) * 4);
+	*ret = address + (uint64_t)((int64_t)((int32_t)(lt_le32(p) << 6) >> 6) * 4);
 	return true;
 }
 
@@ -348,7 +344,7 @@ static bool may_begin(const struct around *a, size_t at)
 	bool traps;
 
 	if (a->machine != EM_X86_64)
-		return a->n - at >= 4 && arm64_begins(word(a->code + at));
+		return a->n - at >= 4 && arm64_begins(lt_le32(a->code + at));
 	return x86_begins(a->code + at, a->n - at) && x86_ends_before(a->code, at, &traps);
 }
 

@@ -18,6 +18,7 @@
 
 #include "collectors/go_code.h"
 #include "userspace/base/alloc.h"
+#include "userspace/base/bytes.h"
 
 enum {
 	WINDOW = 256 << 10,
@@ -155,11 +156,6 @@ static void add_ref(struct search *s, const struct lt_code_ref *ref)
 	all->refs[all->count++] = *ref;
 }
 
-static uint32_t word(const uint8_t *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* Which argument a register of x86-64 carries (System V ABI, 3.2.3), by the register's number. */
 static uint8_t x86_argument(unsigned number)
 {
@@ -177,7 +173,7 @@ static bool x86_lea(const uint8_t *p, size_t n, uint64_t address, struct lt_code
 	ref->at = address;
 	ref->size = 7;
 	ref->argument = x86_argument((p[2] >> 3 & 7) | (p[0] & 4) << 1);
-	*ret = address + 7 + (uint64_t)(int64_t)(int32_t)word(p + 3);
+	*ret = address + 7 + (uint64_t)(int64_t)(int32_t)lt_le32(p + 3);
 	return true;
 }
 
@@ -193,7 +189,7 @@ static bool x86_mov(const uint8_t *p, size_t n, uint64_t address, struct lt_code
 	ref->at = address;
 	ref->size = 5 + high;
 	ref->argument = x86_argument((p[0] & 7) | (unsigned)high << 3);
-	*ret = word(p + 1);
+	*ret = lt_le32(p + 1);
 	return true;
 }
 
@@ -287,7 +283,7 @@ static bool arm64_may_set(uint32_t instruction, unsigned n)
  */
 static bool arm64_add(const struct window *w, size_t at, struct lt_code_ref *ref, uint64_t *ret)
 {
-	uint32_t add = word(w->bytes + at);
+	uint32_t add = lt_le32(w->bytes + at);
 	unsigned n = add >> 5 & 31, d = add & 31;
 	uint64_t sum = add >> 10 & 0xfff;
 
@@ -295,7 +291,7 @@ static bool arm64_add(const struct window *w, size_t at, struct lt_code_ref *ref
 	if (!arm64_is_add(add) || n == ARM64_SP || n == ARM64_FP)
 		return false;
 	for (size_t back = 4; back <= ADRP_REACH && back <= at; back += 4) {
-		uint32_t before = word(w->bytes + at - back);
+		uint32_t before = lt_le32(w->bytes + at - back);
 
 		if ((before & 0x9f00001f) == (0x90000000 | n)) {
 			int64_t pages = (int64_t)((int32_t)(before << 8) >> 13) * 4 +
@@ -577,12 +573,12 @@ static void arm64_constants(const uint8_t *bytes, size_t n, size_t at,
 	uint8_t argument;
 	int64_t value;
 
-	for (size_t i = at + 4; i + 4 <= n && !arm64_leaves(word(bytes + i)); i += 4) {
-		if (arm64_constant(word(bytes + i), &argument, &value))
+	for (size_t i = at + 4; i + 4 <= n && !arm64_leaves(lt_le32(bytes + i)); i += 4) {
+		if (arm64_constant(lt_le32(bytes + i), &argument, &value))
 			take(ret, argument, value);
 	}
-	for (size_t i = at; i >= 4 && !arm64_leaves(word(bytes + i - 4)); i -= 4) {
-		if (arm64_constant(word(bytes + i - 4), &argument, &value))
+	for (size_t i = at; i >= 4 && !arm64_leaves(lt_le32(bytes + i - 4)); i -= 4) {
+		if (arm64_constant(lt_le32(bytes + i - 4), &argument, &value))
 			take(ret, argument, value);
 	}
 }

@@ -47,6 +47,10 @@ struct lt_probe_plan {
 	unsigned count;
 };
 
+/* Adds a probe at a file offset (0: it is in no executable segment). -EBADMSG, -E2BIG. */
+LT_MUST_CHECK int lt_plan_add(struct lt_probe_plan *plan, enum lt_hook hook, uint64_t offset,
+			      const char *name);
+
 struct lt_elf_image;
 
 struct lt_collector {

@@ -149,19 +149,8 @@ static const char *short_name(const char *name)
 static int add(const struct program *p, size_t which, enum lt_hook hook, uint64_t address,
 	       struct lt_probe_plan *plan)
 {
-	struct lt_probe *probe = &plan->probes[plan->count];
-
-	if (plan->count == LT_PROBES_MAX)
-		return -E2BIG;
-	*probe = (struct lt_probe){
-		.hook = hook_for(p, hook),
-		.offset = lt_elf_offset(p->elf, address),
-	};
-	if (probe->offset == 0)
-		return -EBADMSG;
-	snprintf(probe->symbol, sizeof(probe->symbol), "%s", short_name(functions[which].name));
-	plan->count++;
-	return 0;
+	return lt_plan_add(plan, hook_for(p, hook), lt_elf_offset(p->elf, address),
+			   short_name(functions[which].name));
 }
 
 static int add_returns(const struct program *p, size_t which, struct lt_probe_plan *plan)

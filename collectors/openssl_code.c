@@ -26,6 +26,7 @@
 #include "collectors/code_refs.h"
 #include "collectors/collector.h"
 #include "userspace/base/alloc.h"
+#include "userspace/base/bytes.h"
 
 enum { TEXT_WRITE_INTERNAL, TEXT_READ_INTERNAL, TEXT_WRITE, TEXT_READ, TEXT_SHUTDOWN };
 
@@ -180,7 +181,7 @@ static bool arm64_sets(uint32_t code, unsigned argument)
 
 static bool keeps(unsigned machine, const uint8_t *p, size_t n, unsigned argument, bool *ret_sets)
 {
-	uint32_t code = n >= 4 ? p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24 : 0;
+	uint32_t code = n >= 4 ? lt_le32(p) : 0;
 
 	*ret_sets = machine == EM_X86_64 ? x86_sets(p, n, argument) : arm64_sets(code, argument);
 	return machine == EM_X86_64 ? x86_keeps(p, n, argument) : arm64_keeps(code, argument);
@@ -226,14 +227,11 @@ static bool keeps_argument(const struct lt_elf_image *image, uint64_t function, 
 	return got > 0 && keeps_on_a_way(lt_elf_machine(image), code, (size_t)got, argument);
 }
 
-static void add_probe(const struct found *f, struct lt_probe_plan *plan, enum lt_hook hook,
-		      unsigned text, size_t which)
+static int add_probe(const struct found *f, struct lt_probe_plan *plan, enum lt_hook hook,
+		     unsigned text)
 {
-	struct lt_probe *probe = &plan->probes[plan->count++];
-
-	probe->hook = hook;
-	probe->offset = lt_elf_offset(f->image, f->functions[text][which].start);
-	snprintf(probe->symbol, sizeof(probe->symbol), "%s", names[text].text);
+	return lt_plan_add(plan, hook, lt_elf_offset(f->image, f->functions[text][0].start),
+			   names[text].text);
 }
 
 /* One direction: the internal function where it stands alone, else the public one. @fifth: its hook
@@ -252,13 +250,11 @@ static int add_direction(const struct found *f, struct lt_probe_plan *plan, unsi
 			fourth = fifth;
 		else if (!keeps_argument(f->image, start, 3))
 			return -ENOENT;
-		add_probe(f, plan, fourth, internal, 0);
-		return 0;
+		return add_probe(f, plan, fourth, internal);
 	}
 	if (f->counts[public] != 1)
 		return f->counts[public] == 0 ? -ENOENT : -ENOTUNIQ;
-	add_probe(f, plan, plain, public, 0);
-	return 0;
+	return add_probe(f, plan, plain, public);
 }
 
 static int find_functions(struct found *f, const struct lt_code_refs *refs,
@@ -293,9 +289,8 @@ static int plan_functions(const struct found *f, struct lt_probe_plan *ret)
 		r = -ENOTUNIQ;
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
-	if (f->counts[TEXT_SHUTDOWN] == 1)
-		add_probe(f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN, 0);
-	return 0;
+	return f->counts[TEXT_SHUTDOWN] == 1 ? add_probe(f, ret, LT_HOOK_SHUTDOWN, TEXT_SHUTDOWN)
+					     : 0;
 }
 
 static int plan_by_name(const struct lt_elf_image *image, const struct lt_code_refs *refs,

@@ -78,6 +78,7 @@ int lt_returns_plan(const struct lt_elf_image *image, struct lt_probe_plan *plan
 	for (unsigned i = 0; i < functions; i++) {
 		const struct lt_probe *function = &plan->probes[i];
 		uint32_t offsets[RETURNS_MAX];
+		char symbol[sizeof(function->symbol)];
 		int count;
 
 		if (!lt_hook_returns(function->hook))
@@ -85,16 +86,15 @@ int lt_returns_plan(const struct lt_elf_image *image, struct lt_probe_plan *plan
 		count = returns_of(image, function->offset, offsets, RETURNS_MAX);
 		if (count < 0)
 			return count;
-		if (plan->count + (unsigned)count > LT_PROBES_MAX)
-			return -E2BIG;
+		snprintf(symbol, sizeof(symbol), "%.26s, RET", function->symbol);
 		for (int n = 0; n < count; n++) {
-			struct lt_probe *probe = &plan->probes[plan->count++];
+			int r = lt_plan_add(plan,
+					    lt_hook_of_aead(function->hook) ? LT_HOOK_AEAD_LEAVE
+									    : LT_HOOK_LEAVE,
+					    function->offset + offsets[n], symbol);
 
-			probe->hook = lt_hook_of_aead(function->hook) ? LT_HOOK_AEAD_LEAVE
-								      : LT_HOOK_LEAVE;
-			probe->offset = function->offset + offsets[n];
-			snprintf(probe->symbol, sizeof(probe->symbol), "%.26s, RET",
-				 function->symbol);
+			if (r < 0)
+				return r;
 		}
 	}
 	return 0;

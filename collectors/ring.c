@@ -220,13 +220,13 @@ static const struct table *find_chacha20(const struct search *s, const struct ta
 static int add_table(const struct search *s, const struct table *table, bool both,
 		     struct lt_probe_plan *plan)
 {
-	int r = lt_aead_add(plan, LT_HOOK_RING_INIT, lt_elf_offset(s->image, table->init), "init");
+	int r = lt_plan_add(plan, LT_HOOK_RING_INIT, lt_elf_offset(s->image, table->init), "init");
 
 	if (r == 0 && both)
-		r = lt_aead_add(plan, LT_HOOK_RING_OPEN, lt_elf_offset(s->image, table->open),
+		r = lt_plan_add(plan, LT_HOOK_RING_OPEN, lt_elf_offset(s->image, table->open),
 				"open");
 	if (r == 0 && both)
-		r = lt_aead_add(plan, LT_HOOK_RING_SEAL, lt_elf_offset(s->image, table->seal),
+		r = lt_plan_add(plan, LT_HOOK_RING_SEAL, lt_elf_offset(s->image, table->seal),
 				"seal");
 	return r;
 }

@@ -52,17 +52,26 @@ int lt_symbols_find(const struct lt_elf_image *image, const char *prefix,
 	return r;
 }
 
+int lt_plan_add(struct lt_probe_plan *plan, enum lt_hook hook, uint64_t offset, const char *name)
+{
+	struct lt_probe *probe = &plan->probes[plan->count];
+
+	if (offset == 0)
+		return -EBADMSG;
+	if (plan->count == LT_PROBES_MAX)
+		return -E2BIG;
+	probe->hook = hook;
+	probe->offset = offset;
+	snprintf(probe->symbol, sizeof(probe->symbol), "%s", name);
+	plan->count++;
+	return 0;
+}
+
 void lt_symbols_add(const struct lt_named_hook *functions, size_t count, const uint64_t *offsets,
 		    struct lt_probe_plan *plan)
 {
-	for (size_t i = 0; i < count && plan->count < LT_PROBES_MAX; i++) {
-		struct lt_probe *probe = &plan->probes[plan->count];
-
-		if (offsets[i] == 0)
-			continue;
-		probe->hook = functions[i].hook;
-		probe->offset = offsets[i];
-		snprintf(probe->symbol, sizeof(probe->symbol), "%s", functions[i].symbol);
-		plan->count++;
+	for (size_t i = 0; i < count; i++) {
+		/* What was not found, and what is too much, is left out. */
+		lt_ignore(lt_plan_add(plan, functions[i].hook, offsets[i], functions[i].symbol));
 	}
 }

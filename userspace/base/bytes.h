@@ -13,6 +13,12 @@ struct lt_bytes {
 	size_t n;
 };
 
+/* 32 bits, least significant byte first. */
+static inline uint32_t lt_le32(const uint8_t *p)
+{
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 static inline struct lt_bytes lt_bytes(const void *p, size_t n)
 {
 	return (struct lt_bytes){.p = p, .n = n};
