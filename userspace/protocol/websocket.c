@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 #include "userspace/protocol/inflate.h"
 
 enum { HEADER_MAX = 14, PIECE = 4096, CONTROL_MAX = 125 };
@@ -210,6 +211,8 @@ static ssize_t feed_payload(struct lt_websocket *ws, struct lt_bytes in)
 		in.p = ws->piece;
 	}
 	r = deliver(ws, in);
+	if (ws->frame.masked)
+		lt_wipe(ws->piece, in.n); /* what was said does not stay with an idle connection */
 	ws->at += in.n;
 	if (r == 0 && ws->at == ws->frame.length)
 		r = frame_ends(ws);

@@ -2,6 +2,7 @@
 #include "userspace/protocol/websocket.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -70,6 +71,22 @@ static void masks_are_undone(void **state)
 {
 	(void)state;
 	expect(client, B("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"), "Hello|");
+}
+
+static void what_was_unmasked_does_not_stay(void **state)
+{
+	const struct lt_websocket_opts opts = {.from_client = true};
+	struct seen seen = {0};
+	const struct lt_websocket_sink sink = {&seen, on_data, on_message};
+	lt_defer(lt_websocket_freep)
+	struct lt_websocket *ws = NULL;
+
+	(void)state;
+	assert_int_equal(lt_websocket_new(&opts, &sink, &ws), 0);
+	assert_int_equal(lt_websocket_feed(ws, B("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")),
+			 0);
+	assert_string_equal(seen.text, "Hello|");
+	assert_null(memmem(ws, malloc_usable_size(ws), "Hello", 5));
 }
 
 static void fragments_are_one_message_around_control_frames(void **state)
@@ -170,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_come_out_whole),
 		cmocka_unit_test(masks_are_undone),
+		cmocka_unit_test(what_was_unmasked_does_not_stay),
 		cmocka_unit_test(fragments_are_one_message_around_control_frames),
 		cmocka_unit_test(compressed_messages_are_inflated),
 		cmocka_unit_test(long_lengths_are_read),
