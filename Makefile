@@ -70,7 +70,7 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol estimate decode flow discover attribute price ledger control view
+ROOMS := base collectors capture stream protocol estimate decode flow discover workload attribute price ledger control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
@@ -81,15 +81,16 @@ DEPS_estimate   := estimate base
 DEPS_decode     := decode estimate protocol stream base
 DEPS_flow       := flow decode estimate protocol stream base
 DEPS_discover   := discover capture collectors base
-DEPS_attribute  := attribute decode estimate protocol stream discover capture collectors base
+DEPS_workload   := workload base
+DEPS_attribute  := attribute workload decode estimate protocol stream discover capture collectors base
 DEPS_price      := price decode estimate protocol stream base
-DEPS_ledger     := ledger attribute price decode estimate protocol stream discover capture collectors base
+DEPS_ledger     := ledger attribute workload price decode estimate protocol stream discover capture collectors base
 DEPS_control    := control $(DEPS_ledger)
 DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view) flow
 
 # Static libbpf: the one that the distribution ships need not be on the host that runs the agent.
-LIBS := -lyaml -ljansson -lbrotlidec -lzstd -lnghttp2 -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
+LIBS := -lcurl -lyaml -ljansson -lbrotlidec -lzstd -lnghttp2 -lsqlite3 -l:libbpf.a -lelf -lz -lcrypto
 
 room-dir  = $(if $(filter collectors,$(1)),collectors,userspace/$(1))
 room-srcs = $(sort $(wildcard $(call room-dir,$(1))/*.c))
@@ -208,7 +209,7 @@ endif
 # ---- the two commands of the README, and the rest --------------------------------------------------------
 
 DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev \
-	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev pmccabe shellcheck \
+	    libsqlite3-dev libyaml-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcmocka-dev pmccabe shellcheck \
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
