@@ -13,7 +13,9 @@
  */
 enum {
 	CONFIDENCE_ADMIN_MAP = 90,
+	CONFIDENCE_ORCHESTRATOR = 80,
 	CONFIDENCE_PROCESS_CONTEXT = 70,
+	CONFIDENCE_CLIENT_CLAIM = 30,
 	CONFIDENCE_KERNEL = 50,
 };
 
@@ -33,8 +35,12 @@ const char *lt_identity_source_name(enum lt_identity_source s)
 		return "kernel";
 	case LT_IDENTITY_ADMIN_MAP:
 		return "admin_map";
+	case LT_IDENTITY_ORCHESTRATOR:
+		return "orchestrator";
 	case LT_IDENTITY_PROCESS_CONTEXT:
 		return "process_context";
+	case LT_IDENTITY_CLIENT_CLAIM:
+		return "client_claim";
 	}
 	return "none";
 }
@@ -150,8 +156,14 @@ static void grade(struct lt_identity *id, enum lt_identity_source by_rule, bool 
 	case LT_IDENTITY_ADMIN_MAP:
 		id->confidence = CONFIDENCE_ADMIN_MAP;
 		break;
+	case LT_IDENTITY_ORCHESTRATOR:
+		id->confidence = CONFIDENCE_ORCHESTRATOR;
+		break;
 	case LT_IDENTITY_PROCESS_CONTEXT:
 		id->confidence = CONFIDENCE_PROCESS_CONTEXT;
+		break;
+	case LT_IDENTITY_CLIENT_CLAIM:
+		id->confidence = CONFIDENCE_CLIENT_CLAIM;
 		break;
 	}
 }

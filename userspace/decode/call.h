@@ -83,9 +83,17 @@ struct lt_call {
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
 	uint64_t lost_bytes;
-	uint64_t credential_fp; /* keyed fingerprint, 0 = none seen */
-	uint64_t end_user_fp;	/* keyed fingerprint of the request's user field, 0 = none */
-	char user_agent[64];	/* product token only, e.g. "OpenAI/Python 2.54.0" */
+	uint64_t credential_fp;	     /* keyed fingerprint, 0 = none seen */
+	uint64_t end_user_fp;	     /* keyed fingerprint of the request's user field, 0 = none */
+	char key_kind[LT_WORD_SIZE]; /* of the credential, by its public prefix; "" = not known */
+	/* Whom the provider bills, by its own headers (openai-organization,
+	 * anthropic-organization-id
+	 * ...); ids, not secrets. */
+	char organization[LT_ID_SIZE];
+	char project[LT_ID_SIZE];
+	uint64_t session_fp; /* keyed fingerprint of the conversation's id on the wire, 0 = none */
+	struct lt_count tool_results; /* of tools, that the request brings back */
+	char user_agent[64];	      /* product token only, e.g. "OpenAI/Python 2.54.0" */
 };
 
 /* "unstated" | "standard" | "batch" | "flex" | "priority" | "provisioned" | "unknown" */

@@ -18,6 +18,7 @@
 
 #define LT_RECORD_FIELDS                                                                           \
 	LT_F(INT, "revision", revision, , )                                                        \
+	LT_F(ENUM, "record_state", state, lt_record_state_name, LT_RECORD_VOID)                    \
 	LT_F(INT, "start_ns", start_ns, , )                                                        \
 	LT_F(INT, "end_ns", end_ns, , )                                                            \
 	LT_F(SINCE, "ttfb_ns", ttfb_ns, , )                                                        \
@@ -31,11 +32,21 @@
 	LT_F(TEXT, "tenant", who.tenant, , )                                                       \
 	LT_F(TEXT, "team", who.team, , )                                                           \
 	LT_F(TEXT, "use_case", who.use_case, , )                                                   \
+	LT_F(TEXT, "agent_role", who.agent_role, , )                                               \
+	LT_F(TEXT, "tags", who.tags, , )                                                           \
 	LT_F(TEXT, "environment", who.environment, , )                                             \
 	LT_F(TEXT, "cost_center", who.cost_center, , )                                             \
 	LT_F(ENUM, "identity_source", who.source, lt_identity_source_name,                         \
-	     LT_IDENTITY_PROCESS_CONTEXT)                                                          \
+	     LT_IDENTITY_CLIENT_CLAIM)                                                             \
 	LT_F(INT, "attribution_confidence", who.confidence, , )                                    \
+	LT_F(INT, "claim_conflict", who.claim_conflict, , )                                        \
+	LT_F(TEXT, "service_name", who.service_name, , )                                           \
+	LT_F(TEXT, "facts", who.facts, , )                                                         \
+	LT_F(BOOL, "identity_pending", who.pending, , )                                            \
+	LT_F(TEXT, "agent_name", who.agent_name, , )                                               \
+	LT_F(SOME, "run_key", who.run_key, , )                                                     \
+	LT_F(SOME, "session_key", who.session_key, , )                                             \
+	LT_F(COUNT, "step_no", who.step, , )                                                       \
 	LT_F(INT, "pid", who.pid, , )                                                              \
 	LT_F(SOME, "parent_pid", who.parent_pid, , )                                               \
 	LT_F(INT, "process_start_ns", who.process_start_ns, , )                                    \
@@ -49,6 +60,14 @@
 	LT_F(TEXT, "pod_uid", who.container.pod_uid, , )                                           \
 	LT_F(TEXT, "qos", who.container.qos, , )                                                   \
 	LT_F(TEXT, "unit", who.container.unit, , )                                                 \
+	LT_F(TEXT, "cluster", who.cluster, , )                                                     \
+	LT_F(TEXT, "container_name", who.container_name, , )                                       \
+	LT_F(TEXT, "image", who.image, , )                                                         \
+	LT_F(TEXT, "image_digest", who.image_digest, , )                                           \
+	LT_F(TEXT, "namespace", who.namespace, , )                                                 \
+	LT_F(TEXT, "pod", who.pod, , )                                                             \
+	LT_F(TEXT, "node", who.node, , )                                                           \
+	LT_F(TEXT, "workload_ref", who.workload, , )                                               \
 	/* the connection, as the kernel stamped it: boot times */                                 \
 	LT_F(INT, "conn_tgid", call.conn.tgid, , )                                                 \
 	LT_F(INT, "conn_ctx", call.conn.ctx, , )                                                   \
@@ -95,7 +114,12 @@
 	LT_F(INT, "response_bytes", call.response_body_bytes, , )                                  \
 	LT_F(INT, "lost_bytes", call.lost_bytes, , )                                               \
 	LT_F(SOME, "credential_fp", call.credential_fp, , )                                        \
+	LT_F(TEXT, "key_kind", call.key_kind, , )                                                  \
+	LT_F(TEXT, "provider_organization", call.organization, , )                                 \
+	LT_F(TEXT, "provider_project", call.project, , )                                           \
 	LT_F(SOME, "end_user_fp", call.end_user_fp, , )                                            \
+	LT_F(SOME, "session_fp", call.session_fp, , )                                              \
+	LT_F(COUNT, "tool_results", call.tool_results, , )                                         \
 	LT_F(TEXT, "user_agent", call.user_agent, , )                                              \
 	/* usage: disjoint parts, then the inclusive totals */                                     \
 	LT_BUCKETS(LT_FIELD_BUCKET)                                                                \

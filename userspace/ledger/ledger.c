@@ -14,7 +14,7 @@
 #include "userspace/ledger/internal.h"
 
 enum {
-	SCHEMA_VERSION = 3,
+	SCHEMA_VERSION = 4,
 	BUSY_MS = 2000,
 	/* A larger file is not read through at every start; its damage shows when a page is used.
 	 */
@@ -185,6 +185,30 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column inferred integer;"
 	      "alter table record add column stored integer not null default 0;"
 	      "alter table record add column model_part integer;",
+	[4] = "alter table record add column record_state text not null default 'final';"
+	      "alter table record add column agent_role text;"
+	      "alter table record add column tags text;"
+	      "alter table record add column claim_conflict integer not null default 0;"
+	      "alter table record add column service_name text;"
+	      "alter table record add column facts text;"
+	      "alter table record add column identity_pending integer not null default 0;"
+	      "alter table record add column agent_name text;"
+	      "alter table record add column run_key integer;"
+	      "alter table record add column session_key integer;"
+	      "alter table record add column step_no integer;"
+	      "alter table record add column cluster text;"
+	      "alter table record add column container_name text;"
+	      "alter table record add column image text;"
+	      "alter table record add column image_digest text;"
+	      "alter table record add column namespace text;"
+	      "alter table record add column pod text;"
+	      "alter table record add column node text;"
+	      "alter table record add column workload_ref text;"
+	      "alter table record add column key_kind text;"
+	      "alter table record add column provider_organization text;"
+	      "alter table record add column provider_project text;"
+	      "alter table record add column session_fp integer;"
+	      "alter table record add column tool_results integer;",
 };
 
 /* What an earlier agent of the same version may not have made. */

@@ -12,6 +12,17 @@ bool lt_record_has_amount(const struct lt_record *record)
 	       record->cost.status == LT_PRICE_FREE;
 }
 
+const char *lt_record_state_name(enum lt_record_state s)
+{
+	static const char *const name[] = {
+		[LT_RECORD_FINAL] = "final",
+		[LT_RECORD_AMENDED] = "amended",
+		[LT_RECORD_VOID] = "void",
+	};
+
+	return (size_t)s < LT_COUNT(name) ? name[s] : "unknown";
+}
+
 const char *lt_coverage_name(enum lt_coverage c)
 {
 	static const char *const name[] = {

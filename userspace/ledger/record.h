@@ -22,9 +22,17 @@ enum lt_hop {
 	LT_HOP_TERMINAL, /* a gateway's call to the provider */
 };
 
+/* What a record is worth: void is a tombstone, another record stands in its place. */
+enum lt_record_state {
+	LT_RECORD_FINAL,
+	LT_RECORD_AMENDED, /* a later revision says more than the first */
+	LT_RECORD_VOID,
+};
+
 struct lt_record {
 	struct lt_record_id id;
 	uint32_t revision;
+	enum lt_record_state state;
 	int64_t start_ns; /* wall, UTC, as the next three */
 	int64_t end_ns;
 	int64_t ttfb_ns; /* duration until the first response byte, -1 = null */
@@ -59,6 +67,8 @@ static inline uint64_t lt_record_ordinal(const struct lt_call *call, unsigned mo
 /* Whether @record->cost.amount means something. */
 bool lt_record_has_amount(const struct lt_record *record);
 
+/* "final" | "amended" | "void" */
+const char *lt_record_state_name(enum lt_record_state s);
 /* "decoded" | "known_host_encrypted" | "unknown_host" */
 const char *lt_coverage_name(enum lt_coverage c);
 /* "single" | "origin" | "transit" | "terminal" */

@@ -100,6 +100,7 @@ static void put_life(struct lt_json_writer *w, uint64_t node_seq, const struct l
 {
 	put_id(w, "record_id", true, r->id);
 	put_number(w, "revision", r->revision);
+	put_text(w, "record_state", lt_record_state_name(r->state));
 	if (node_seq != 0)
 		put_number(w, "node_seq", node_seq);
 	put_text(w, "record_type", r->call.record_type);
@@ -117,6 +118,26 @@ static void put_life(struct lt_json_writer *w, uint64_t node_seq, const struct l
 	put_id(w, "parent_record_id", r->parent_known, r->parent);
 }
 
+/* What is a JSON object already; "" is an empty one. */
+static void put_object(struct lt_json_writer *w, const char *key, const char *text)
+{
+	lt_json_key(w, key);
+	lt_json_raw(w, text[0] ? text : "{}");
+}
+
+static void put_conflicts(struct lt_json_writer *w, unsigned conflict)
+{
+	static const char *const name[] = {"tenant", "use_case", "agent_role", "user"};
+
+	lt_json_key(w, "claim_conflict");
+	lt_json_begin_array(w);
+	for (size_t i = 0; i < LT_COUNT(name); i++) {
+		if (conflict & 1u << i)
+			lt_json_string(w, name[i]);
+	}
+	lt_json_end_array(w);
+}
+
 static void put_who(struct lt_json_writer *w, const struct lt_record *r)
 {
 	const struct lt_identity *who = &r->who;
@@ -124,10 +145,19 @@ static void put_who(struct lt_json_writer *w, const struct lt_record *r)
 	put_text(w, "tenant", who->tenant);
 	put_text(w, "team", who->team);
 	put_text(w, "use_case", who->use_case);
+	put_text(w, "agent_role", who->agent_role);
 	put_text(w, "environment", who->environment);
 	put_text(w, "cost_center", who->cost_center);
+	put_object(w, "tags", who->tags);
 	put_text(w, "identity_source", lt_identity_source_name(who->source));
 	put_number(w, "attribution_confidence", who->confidence);
+	put_conflicts(w, who->claim_conflict);
+	put_bool(w, "identity_pending", who->pending);
+	put_text(w, "service_name", who->service_name);
+	put_text(w, "agent_name", who->agent_name);
+	put_fingerprint(w, "run_key", who->run_key);
+	put_fingerprint(w, "session_key", who->session_key);
+	put_count(w, "step_no", who->step);
 	put_number(w, "pid", who->pid ? who->pid : r->call.conn.tgid);
 	put_number(w, "process_start_ns",
 		   who->process_start_ns ? who->process_start_ns : r->call.process_start_ns);
@@ -140,6 +170,14 @@ static void put_who(struct lt_json_writer *w, const struct lt_record *r)
 	put_text(w, "runtime", who->container.runtime);
 	put_text(w, "pod_uid", who->container.pod_uid);
 	put_text(w, "unit", who->container.unit);
+	put_text(w, "cluster", who->cluster);
+	put_text(w, "container_name", who->container_name);
+	put_text(w, "image", who->image);
+	put_text(w, "image_digest", who->image_digest);
+	put_text(w, "namespace", who->namespace);
+	put_text(w, "pod", who->pod);
+	put_text(w, "node", who->node);
+	put_text(w, "workload_ref", who->workload);
 }
 
 static void put_exchange(struct lt_json_writer *w, const struct lt_call *call)
@@ -164,7 +202,11 @@ static void put_exchange(struct lt_json_writer *w, const struct lt_call *call)
 	put_count(w, "tool_calls", call->tool_calls);
 	put_text(w, "tool_name", call->tool_name);
 	put_fingerprint(w, "credential_fp", call->credential_fp);
+	put_text(w, "key_kind", call->key_kind);
+	put_text(w, "provider_organization", call->organization);
+	put_text(w, "provider_project", call->project);
 	put_fingerprint(w, "end_user_fp", call->end_user_fp);
+	put_count(w, "tool_results", call->tool_results);
 	put_text(w, "user_agent", call->user_agent);
 	put_number(w, "request_bytes", call->request_body_bytes);
 	put_number(w, "response_bytes", call->response_body_bytes);
