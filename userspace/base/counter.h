@@ -49,6 +49,7 @@
 	X(RECORDS_QUEUED, "records_queued", "records handed to the ledger writer")                 \
 	X(RECORDS_DROPPED, "records_dropped", "records lost because the writer's queue was full")  \
 	X(RECORDS_WRITTEN, "records_written", "records committed to the ledger")                   \
+	X(RECORDS_AMENDED, "records_amended", "records that an orchestrator's answer completed")   \
 	X(LEDGER_ERRORS, "ledger_errors", "failed attempts to write a batch")
 
 enum lt_counter {

@@ -15,11 +15,39 @@ static uint8_t *put(uint8_t *to, uint64_t n, size_t size)
 	return to + size;
 }
 
+static int from_text(const struct lt_bytes *parts, size_t count, struct lt_record_id *ret)
+{
+	uint8_t digest[LT_SHA256_SIZE];
+	int r = lt_sha256(parts, count, digest);
+
+	if (r < 0)
+		return r;
+	memcpy(ret->b, digest, 16);
+	ret->b[6] = (uint8_t)((ret->b[6] & 0x0f) | 0x80); /* version 8, RFC 9562 */
+	ret->b[8] = (uint8_t)((ret->b[8] & 0x3f) | 0x80); /* variant */
+	return 0;
+}
+
+int lt_record_id_derive(struct lt_record_id from, const char *why, uint64_t n,
+			struct lt_record_id *ret)
+{
+	uint8_t number[8];
+	const struct lt_bytes parts[] = {
+		lt_bytes(from.b, sizeof(from.b)),
+		lt_bytes_str("|"),
+		lt_bytes_str(why),
+		lt_bytes_str("|"),
+		lt_bytes(number, sizeof(number)),
+	};
+
+	put(number, n, sizeof(number));
+	return from_text(parts, LT_COUNT(parts), ret);
+}
+
 int lt_record_id_make(const struct lt_record_id_facts *facts, struct lt_record_id *ret)
 {
-	uint8_t text[4 + 16 + 16 + 4 + 5 * 8], *p = text, digest[LT_SHA256_SIZE];
+	uint8_t text[4 + 16 + 16 + 4 + 5 * 8], *p = text;
 	struct lt_bytes part = lt_bytes(text, sizeof(text));
-	int r;
 
 	memcpy(p, "fcr1", 4);
 	memcpy(p + 4, facts->node_uid, 16);
@@ -30,13 +58,7 @@ int lt_record_id_make(const struct lt_record_id_facts *facts, struct lt_record_i
 	p = put(p, facts->stream_id, 8);
 	p = put(p, facts->first_byte_ns, 8);
 	put(p, facts->ordinal, 8);
-	r = lt_sha256(&part, 1, digest);
-	if (r < 0)
-		return r;
-	memcpy(ret->b, digest, 16);
-	ret->b[6] = (uint8_t)((ret->b[6] & 0x0f) | 0x80); /* version 8, RFC 9562 */
-	ret->b[8] = (uint8_t)((ret->b[8] & 0x3f) | 0x80); /* variant */
-	return 0;
+	return from_text(&part, 1, ret);
 }
 
 const char *lt_record_id_format(struct lt_record_id id, char to[LT_RECORD_ID_TEXT])

@@ -29,6 +29,9 @@ struct lt_record_id_facts {
 
 LT_MUST_CHECK int lt_record_id_make(const struct lt_record_id_facts *facts,
 				    struct lt_record_id *ret);
+/* The id of what takes @from's place: the same for the same three. */
+LT_MUST_CHECK int lt_record_id_derive(struct lt_record_id from, const char *why, uint64_t n,
+				      struct lt_record_id *ret);
 /* "8-4-4-4-12" hexadecimal. Returns @to. */
 const char *lt_record_id_format(struct lt_record_id id, char to[LT_RECORD_ID_TEXT]);
 /* node_uid: keyed hash of /etc/machine-id (of the host name when there is none). */

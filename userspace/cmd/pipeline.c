@@ -53,7 +53,7 @@ static void connection_decoded(void *arg, const struct lt_conn *conn, struct lt_
 }
 
 /* A connection that nobody could read: whose it is, and no more than that. */
-static void flow_known(void *arg, const struct lt_call *call, uint32_t revision)
+static void flow_known(void *arg, const struct lt_call *call, uint32_t revision, bool last)
 {
 	struct lt_pipeline *p = arg;
 	const struct lt_cost none = {.status = LT_PRICE_NO_USAGE};
@@ -66,6 +66,7 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision)
 		return;
 	}
 	record.revision = revision;
+	record.who.pending &= last; /* else it comes again, and is asked for then */
 	record.coverage = LT_COVERAGE_KNOWN_HOST_ENCRYPTED;
 	record.counts_in_total = false;
 	p->opts.record(p->opts.arg, &record);

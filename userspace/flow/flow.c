@@ -188,7 +188,7 @@ static void tell(struct lt_flows *f, struct flow *flow)
 	if (flow->revision == 0)
 		lt_counter_add(LT_C_FLOWS, 1);
 	flow->told = true;
-	f->sink.flow(f->sink.arg, &call, ++flow->revision);
+	f->sink.flow(f->sink.arg, &call, ++flow->revision, e->ended);
 }
 
 static void tell_if_due(struct lt_flows *f, struct flow *flow)

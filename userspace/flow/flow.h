@@ -29,8 +29,8 @@ struct lt_flow_sink {
 	void (*suspect)(void *arg, const struct lt_event_flow *facts);
 	/* A record is due. @call: the flow as a call, request and response bytes are those of the
 	 * connection; @revision: 1 the first time, the record of a flow that goes on comes again
-	 * with the next one. */
-	void (*flow)(void *arg, const struct lt_call *call, uint32_t revision);
+	 * with the next one; @last: it has ended, no other comes. */
+	void (*flow)(void *arg, const struct lt_call *call, uint32_t revision, bool last);
 	/* Asks the kernel for a flow event; negative: it cannot tell. May be NULL. */
 	int (*look)(void *arg, uint64_t sock, uint64_t cookie);
 };

@@ -215,7 +215,9 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 static int add_indexes(struct lt_ledger *l)
 {
 	return run(l, "create index if not exists record_encrypted on record (start_ns)"
-		      " where coverage_class = 'known_host_encrypted'");
+		      " where coverage_class = 'known_host_encrypted';"
+		      "create index if not exists record_pending on record (node_seq)"
+		      " where identity_pending = 1");
 }
 
 static int step_up(struct lt_ledger *l, int64_t from)

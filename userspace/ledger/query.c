@@ -12,7 +12,8 @@
 	" start_ns < ?3 and (?5 is null or lt_glob(?5, team))"                                     \
 	" and (?6 is null or lt_glob(?6, provider)) and (?7 is null or lt_glob(?7, " MODEL "))"    \
 	" and (?8 is null or substr(container_id, 1, length(?8)) = ?8)"                            \
-	" and (?9 is null or lt_glob(?9, comm)) and (?10 is null or pid = ?10)"
+	" and (?9 is null or lt_glob(?9, comm)) and (?10 is null or pid = ?10)"                    \
+	" and (?12 or record_state <> 'void')"
 
 enum { PARAMETER_LIMIT = 11, PARAMETER_CURRENCY = 11, SQL_SIZE = 8192 };
 
@@ -50,6 +51,7 @@ static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
 		sqlite3_bind_text(s, 4 + (int)i, text[i], -1, SQLITE_STATIC);
 	if (f->pid >= 0)
 		sqlite3_bind_int64(s, 10, f->pid);
+	sqlite3_bind_int64(s, 12, f->with_void);
 }
 
 int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
@@ -340,6 +342,7 @@ int lt_query_flow_programs(struct lt_ledger *l, int64_t since_ns, size_t limit,
 	r = lt_ledger_prepare(l,
 			      "select comm, exe, host, count(*), max(start_ns) from record"
 			      " where coverage_class = 'known_host_encrypted' and start_ns >= ?1"
+			      " and record_state <> 'void'"
 			      " group by comm, exe, host order by 4 desc, 5 desc, 1, 3 limit ?2",
 			      &s);
 	if (r < 0)

@@ -13,6 +13,7 @@ struct lt_filter {
 	int64_t pid;	    /* -1 = any */
 	uint64_t after_seq; /* node_seq greater than this */
 	size_t limit;	    /* 0 = no limit */
+	bool with_void;	    /* also records in whose place others stand */
 	bool newest;	    /* with a limit: the newest ones (still given oldest first) */
 };
 

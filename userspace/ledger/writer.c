@@ -11,6 +11,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
 #include "userspace/base/queue.h"
+#include "userspace/ledger/amend.h"
 
 enum {
 	QUEUE_DEFAULT = 4096,
@@ -22,7 +23,14 @@ enum {
 	RETRY_MS_MIN = 100,
 	RETRY_MS_MAX = 5000,
 	NS_PER_MS = 1000000,
+	/* How often records that wait are looked at: more and more seldom while it is in vain. */
+	AMEND_MS_MIN = 1000,
+	AMEND_MS_MAX = 30000,
+	AMEND_TURN_MS = 50,
 };
+
+/* What no orchestrator has told of for so long nobody waits for. */
+#define GIVE_UP_NS (6 * 3600 * 1000000000ll)
 
 struct lt_writer {
 	struct lt_ledger *ledger;
@@ -32,6 +40,11 @@ struct lt_writer {
 	pthread_t thread;
 	atomic_uint_least64_t deadline_ns; /* boot time; 0: not stopping */
 	bool failing;
+	bool waiting;	      /* records were written that wait for an orchestrator */
+	uint64_t version;     /* of what was known when they were looked at last */
+	uint64_t amend_ns;    /* boot time of the next look */
+	uint64_t amend_after; /* node_seq at which it goes on; 0: from the first one */
+	unsigned amend_ms;    /* the pause behind the next look at all */
 	const struct lt_record *batch[BATCH_RECORDS];
 };
 
@@ -95,9 +108,45 @@ static int commit(struct lt_writer *w)
 		lt_counter_add(LT_C_LEDGER_ERRORS, 1);
 		return r;
 	}
+	for (size_t i = 0; i < n; i++)
+		w->waiting |= w->batch[i]->who.pending;
 	forget(w, n);
 	lt_counter_add(LT_C_RECORDS_WRITTEN, n);
 	return 0;
+}
+
+/* A bounded number in a turn, so that new records do not wait behind old ones. */
+static void amend(struct lt_writer *w)
+{
+	struct lt_amend_opts opts = {
+		.again = w->opts.again,
+		.arg = w->opts.arg,
+		.after_seq = w->amend_after,
+		.give_up_ns = lt_clock_wall_ns() - GIVE_UP_NS,
+	};
+	uint64_t now_ns = lt_clock_boot_ns();
+	struct lt_amended done;
+	uint64_t version;
+
+	if (!w->opts.again || now_ns < w->amend_ns || w->failing)
+		return;
+	version = w->opts.version(w->opts.arg);
+	if (version == w->version && !w->waiting && w->amend_after == 0)
+		return;
+	if (w->amend_after == 0) {
+		w->version = version;
+		w->waiting = false;
+		w->amend_ms = w->amend_ms * 2 < AMEND_MS_MAX ? w->amend_ms * 2 : AMEND_MS_MAX;
+	}
+	if (lt_ledger_amend(w->ledger, &opts, &done) < 0) {
+		lt_counter_add(LT_C_LEDGER_ERRORS, 1);
+		w->waiting = true; /* done is empty: all of them again, after the pause */
+	}
+	w->amend_after = done.last_seq;
+	if (done.changed > 0)
+		w->amend_ms = AMEND_MS_MIN;
+	w->amend_ns = now_ns + (uint64_t)(w->amend_after ? AMEND_TURN_MS : w->amend_ms) * NS_PER_MS;
+	lt_counter_add(LT_C_RECORDS_AMENDED, done.changed);
 }
 
 static void *work(void *arg)
@@ -106,7 +155,8 @@ static void *work(void *arg)
 	unsigned retry_ms = RETRY_MS_MIN;
 
 	for (;;) {
-		lt_queue_wait(w->queue, IDLE_MS);
+		lt_queue_wait(w->queue, w->amend_after != 0 ? AMEND_TURN_MS : IDLE_MS);
+		amend(w);
 		if (lt_queue_length(w->queue) == 0) {
 			if (lt_queue_closed(w->queue))
 				return NULL;
@@ -154,6 +204,8 @@ int lt_writer_start(struct lt_ledger *ledger, const struct lt_writer_opts *opts,
 		return -ENOMEM;
 	w->ledger = ledger;
 	w->opts = *opts;
+	w->amend_ms = AMEND_MS_MIN;
+	w->waiting = true; /* what an earlier run left */
 	if (w->opts.batch_ms == 0)
 		w->opts.batch_ms = BATCH_MS_DEFAULT;
 	if (w->opts.batch_ms > BATCH_MS_MAX)

@@ -16,6 +16,11 @@ struct lt_writer_opts {
 	/* Told (in the writer thread) when writing begins to fail (@error < 0) and when it works
 	 * again (0). */
 	void (*status)(void *arg, int error, const char *text);
+	/* Records that wait for what orchestrators know are given to @again, see amend.h, when
+	 * @version has grown: it counts what became known. Both in the writer thread; may be NULL.
+	 */
+	uint64_t (*version)(void *arg);
+	bool (*again)(void *arg, struct lt_record *record);
 	void *arg;
 };
 

@@ -21,6 +21,7 @@ static struct lt_flows *flows;
 static struct {
 	struct lt_call call[16];
 	uint32_t revision[16];
+	bool last[16];
 	unsigned count, begun, suspected, looked;
 	uint64_t sock; /* of the last look */
 	int answer;    /* to it */
@@ -40,11 +41,12 @@ static void on_suspect(void *arg, const struct lt_event_flow *facts)
 	seen.suspected++;
 }
 
-static void on_flow(void *arg, const struct lt_call *call, uint32_t revision)
+static void on_flow(void *arg, const struct lt_call *call, uint32_t revision, bool last)
 {
 	(void)arg;
 	assert_true(seen.count < LT_COUNT(seen.call));
 	seen.call[seen.count] = *call;
+	seen.last[seen.count] = last;
 	seen.revision[seen.count++] = revision;
 }
 
@@ -371,8 +373,10 @@ static void a_long_flow_is_told_again_when_it_has_grown(void **state)
 	ends(10, 1, 2 * REQUESTS);
 	later(2200);
 	assert_int_equal(seen.count, 3);
-	for (uint32_t i = 0; i < 3; i++)
+	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(seen.revision[i], i + 1);
+		assert_int_equal(seen.last[i], i == 2);
+	}
 	assert_true(seen.call[0].first_byte_ns == seen.call[2].first_byte_ns);
 }
 
