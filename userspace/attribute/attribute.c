@@ -114,9 +114,9 @@ static void kernel_facts(const struct lt_call *call, const struct lt_process *p,
 	if (!ret->process_start_ns)
 		ret->process_start_ns = p->start_ns;
 	memcpy(ret->comm, p->comm, sizeof(ret->comm));
-	memcpy(ret->exe, p->exe, sizeof(ret->exe));
-	memcpy(ret->cgroup, p->cgroup, sizeof(ret->cgroup));
-	ret->container = p->container;
+	lt_bytes_copy(ret->exe, sizeof(ret->exe), lt_bytes_str(p->exe));
+	lt_bytes_copy(ret->cgroup, sizeof(ret->cgroup), lt_bytes_str(p->cgroup));
+	ret->container = *p->container;
 }
 
 static void rule_facts(const struct lt_call *call, const struct lt_process *p,
@@ -138,7 +138,7 @@ static void rule_facts(const struct lt_call *call, const struct lt_process *p,
 		.uid_known = id->pid != 0,
 	};
 	for (size_t i = 0; p && i < LT_ENV_NAMES_MAX; i++)
-		ret->env[i] = p->env[i];
+		ret->env[i] = lt_process_env(p, i);
 }
 
 static void grade(struct lt_identity *id, enum lt_identity_source by_rule, bool process_known)
@@ -170,8 +170,9 @@ static void grade(struct lt_identity *id, enum lt_identity_source by_rule, bool 
 
 void lt_attribute_call(struct lt_attributor *a, const struct lt_call *call, struct lt_identity *ret)
 {
-	const struct lt_process *p = lt_process_find(a->processes, call->conn.tgid,
-						     call->process_start_ns, call->cgroup_id);
+	const struct lt_process *p = lt_process_find_at(a->processes, call->conn.tgid,
+							call->process_start_ns, call->cgroup_id,
+							call->first_byte_ns);
 	const struct lt_process *parents[LT_PARENTS_MAX];
 	const char *names[LT_PARENTS_MAX];
 	struct lt_rule_facts facts;

@@ -231,6 +231,14 @@ static void on_suspect(void *arg, const struct lt_process *process)
 	lt_unread_suspect(((struct agent *)arg)->unread, process);
 }
 
+static void watch_cgroups(struct agent *a)
+{
+	struct lt_problem problem = {0};
+
+	if (lt_capture_watch_cgroups(a->capture, &problem) < 0)
+		lt_log_warn("%s", problem.text);
+}
+
 /* Without them the rest works, and says less. */
 static void watch_flows(struct agent *a)
 {
@@ -307,6 +315,7 @@ static int start(struct agent *a)
 		r = open_capture(a);
 	if (r < 0)
 		return r;
+	watch_cgroups(a);
 	/* Events of what begins from now on are in the ring already; what runs is read from /proc.
 	 */
 	processes = lt_pipeline_scan_processes(a->pipeline);

@@ -74,15 +74,15 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 
 static void flow_begins(void *arg, const struct lt_event_flow *e)
 {
-	lt_process_find(((struct lt_pipeline *)arg)->processes, e->head.tgid, e->process_start_ns,
-			e->cgroup_id);
+	lt_process_find_at(((struct lt_pipeline *)arg)->processes, e->head.tgid,
+			   e->process_start_ns, e->cgroup_id, e->start_ns);
 }
 
 static void flow_suspect(void *arg, const struct lt_event_flow *e)
 {
 	struct lt_pipeline *p = arg;
-	const struct lt_process *process = lt_process_find(p->processes, e->head.tgid,
-							   e->process_start_ns, e->cgroup_id);
+	const struct lt_process *process = lt_process_find_at(
+		p->processes, e->head.tgid, e->process_start_ns, e->cgroup_id, e->start_ns);
 
 	if (process && p->opts.suspect)
 		p->opts.suspect(p->opts.arg, process);
@@ -121,11 +121,20 @@ static int make_catalog(struct lt_pipeline *p, struct lt_problem *problem)
 	return r;
 }
 
+static void container_met(void *arg, const struct lt_container *container)
+{
+	struct lt_pipeline *p = arg;
+
+	if (p->opts.container)
+		p->opts.container(p->opts.arg, container);
+}
+
 static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 {
 	const struct lt_config *config = p->opts.config;
 	const char *names[LT_ENV_NAMES_MAX];
-	struct lt_process_opts opts = {.proc = p->opts.proc, .env_names = names};
+	struct lt_process_opts opts = {
+		.proc = p->opts.proc, .env_names = names, .container = container_met, .arg = p};
 	int r;
 
 	r = lt_attribution_env_names(config->yaml, config->attribution, names, &opts.env_count,
@@ -219,7 +228,8 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	lt_process_find(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
+	lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id,
+			   conn->head.ts_ns);
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
@@ -261,9 +271,9 @@ static void on_exec(void *arg, const struct lt_event_exec *event)
 {
 	struct lt_pipeline *p = arg;
 
-	lt_process_exec(p->processes, event);
-	/* The old image's connections ended with it. */
+	/* The old image's connections ended with it, and its calls are the old image's. */
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
+	lt_process_exec(p->processes, event);
 }
 
 static void on_fork(void *arg, const struct lt_event_fork *event)
@@ -277,6 +287,11 @@ static void on_exit_(void *arg, const struct lt_event_exit *event)
 
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
 	lt_process_exit(p->processes, event);
+}
+
+static void on_cgroup(void *arg, const struct lt_event_cgroup *event)
+{
+	lt_process_cgroup(((struct lt_pipeline *)arg)->processes, event);
 }
 
 static void on_hello(void *arg, const struct lt_event_hello *event)
@@ -301,6 +316,7 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 		.exec = on_exec,
 		.fork = on_fork,
 		.exit = on_exit_,
+		.cgroup = on_cgroup,
 		.hello = on_hello,
 		.flow = on_flow,
 	};

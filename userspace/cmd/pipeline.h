@@ -21,6 +21,9 @@ struct lt_pipeline_opts {
 	int (*look_at_flow)(void *arg, uint64_t sock, uint64_t cookie);
 	/* A connection to an AI host was not decoded a while after it began. May be NULL. */
 	void (*suspect)(void *arg, const struct lt_process *process);
+	/* A container is met for the first time: when its cgroup is made, at the latest when a
+	 * process in it is seen. It must not call back. May be NULL. */
+	void (*container)(void *arg, const struct lt_container *container);
 	/* Told of every record. @record is borrowed and may be changed (source_file). */
 	void (*record)(void *arg, struct lt_record *record);
 	void *arg;

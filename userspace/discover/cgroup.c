@@ -7,9 +7,7 @@ enum {
 	LINE_PATH_MAX = 4096,
 };
 
-/* How much a path says: a container beats a pod beats a unit beats any place that is not the root.
- */
-static unsigned score(const char *path)
+unsigned lt_cgroup_score(const char *path)
 {
 	struct lt_container c;
 
@@ -53,31 +51,49 @@ static void copy_path(char ret_path[LT_CGROUP_PATH], const char *path)
 	lt_bytes_copy(ret_path, LT_CGROUP_PATH, lt_bytes_str(from));
 }
 
-bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH])
+static void take_v1(struct lt_cgroup_paths *ret, const char *path, unsigned *best)
+{
+	unsigned score = lt_cgroup_score(path);
+
+	if (ret->v1[0] && score <= *best)
+		return;
+	copy_path(ret->v1, path);
+	*best = score;
+}
+
+bool lt_cgroup_paths(const char *text, size_t n, struct lt_cgroup_paths *ret)
 {
 	struct lt_bytes rest = lt_bytes(text, n);
 	char path[LINE_PATH_MAX];
 	unsigned best = 0;
-	bool any = false, any_v2 = false;
 
+	ret->v1[0] = ret->v2[0] = '\0';
 	for (unsigned lines = 0; rest.n > 0 && lines < LINES_MAX; lines++) {
 		const uint8_t *end = memchr(rest.p, '\n', rest.n);
 		struct lt_bytes line = lt_bytes(rest.p, end ? (size_t)(end - rest.p) : rest.n);
 		struct lt_bytes field;
-		unsigned s;
 		bool v2;
 
 		rest = lt_bytes_skip(rest, line.n + 1);
 		if (!split_line(line, &field, &v2))
 			continue;
 		lt_bytes_copy(path, sizeof(path), field);
-		s = score(path);
-		if (any && (s < best || (s == best && (any_v2 || !v2))))
-			continue;
-		copy_path(ret_path, path);
-		best = s;
-		any = true;
-		any_v2 = v2;
+		if (v2)
+			copy_path(ret->v2, path);
+		else
+			take_v1(ret, path, &best);
 	}
-	return any;
+	return ret->v1[0] || ret->v2[0];
+}
+
+bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH])
+{
+	struct lt_cgroup_paths paths;
+	bool v1;
+
+	if (!lt_cgroup_paths(text, n, &paths))
+		return false;
+	v1 = !paths.v2[0] || (paths.v1[0] && lt_cgroup_score(paths.v1) > lt_cgroup_score(paths.v2));
+	memcpy(ret_path, v1 ? paths.v1 : paths.v2, LT_CGROUP_PATH);
+	return true;
 }

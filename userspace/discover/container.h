@@ -27,6 +27,19 @@ struct lt_container {
  * nothing). */
 void lt_container_parse(const char *path, struct lt_container *ret);
 
+/* How much a path says: a container beats a pod beats a unit beats any place that is not the root,
+ * which is 0. */
+unsigned lt_cgroup_score(const char *path);
+
+/* The paths of /proc/PID/cgroup; "" = no such line. A path too long keeps its end. */
+struct lt_cgroup_paths {
+	char v2[LT_CGROUP_PATH];
+	char v1[LT_CGROUP_PATH]; /* of the v1 lines the one that says most */
+};
+
+/* False when there is no path at all. */
+bool lt_cgroup_paths(const char *text, size_t n, struct lt_cgroup_paths *ret);
+
 /*
  * Picks the path that names the container best from the text of /proc/PID/cgroup (v1, v2 and
  * hybrid): the "0::" line, or a v1 line when that one says more. False when there is none.
