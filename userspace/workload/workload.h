@@ -50,7 +50,10 @@ struct lt_pod_facts {
 	size_t container_count;
 };
 
-/* The two together, as they were when they were found; never changes. Borrowed until put back. */
+/*
+ * The two together, as they were when they were found; never changes. Borrowed until put back. No
+ * text is NULL: "" is not known.
+ */
 struct lt_workload {
 	const char *container_name, *image, *digest;
 	const char *pod_uid, *pod, *namespace, *node, *service_account;
