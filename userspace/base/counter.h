@@ -46,6 +46,8 @@
 	X(ATTACH_ERRORS, "attach_errors", "files to which probes could not be attached")           \
 	X(MAP_EVENTS_LOST, "map_events_lost",                                                      \
 	  "notices of new mappings lost (the sweep finds them)")                                   \
+	X(RUNTIME_ASKS_DROPPED, "runtime_asks_dropped",                                            \
+	  "containers not looked up because a runtime had too many to answer for")                 \
 	X(RECORDS_QUEUED, "records_queued", "records handed to the ledger writer")                 \
 	X(RECORDS_DROPPED, "records_dropped", "records lost because the writer's queue was full")  \
 	X(RECORDS_WRITTEN, "records_written", "records committed to the ledger")                   \

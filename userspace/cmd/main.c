@@ -15,6 +15,7 @@ static const struct command {
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
+	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},
 	{"doctor", lt_cmd_doctor,
 	 "what this host and kernel allow, what is attached and what is not"},
 	{"probe-info", lt_cmd_probe_info,
