@@ -18,6 +18,28 @@ static unsigned score(const char *path)
 	       (path[strspn(path, "/.")] ? 1u : 0);
 }
 
+/* On hybrid hosts a container in a container may have its own cgroup in v1 alone, below the outer
+ * one's. */
+static bool deeper(const char *path, const char *than)
+{
+	struct lt_container inner, outer;
+	size_t n = strlen(than);
+
+	if (strncmp(path, than, n) != 0 || path[n] != '/')
+		return false;
+	lt_container_parse(path, &inner);
+	lt_container_parse(than, &outer);
+	return inner.id[0] && strcmp(inner.id, outer.id) != 0;
+}
+
+/* Of two paths with the same score: the container within the other one's, else the v2 line. */
+static bool says_more(const char *path, bool v2, const char *than, bool than_v2)
+{
+	if (deeper(path, than))
+		return true;
+	return v2 && !than_v2 && !deeper(than, path);
+}
+
 /* The third field of "7:memory:/path", which may itself hold colons. */
 static bool split_line(struct lt_bytes line, struct lt_bytes *ret_path, bool *ret_v2)
 {
@@ -72,7 +94,7 @@ bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH])
 			continue;
 		lt_bytes_copy(path, sizeof(path), field);
 		s = score(path);
-		if (any && (s < best || (s == best && (any_v2 || !v2))))
+		if (any && (s < best || (s == best && !says_more(path, v2, ret_path, any_v2))))
 			continue;
 		copy_path(ret_path, path);
 		best = s;
