@@ -16,6 +16,27 @@ unsigned lt_cgroup_score(const char *path)
 	       (path[strspn(path, "/.")] ? 1u : 0);
 }
 
+/* On hybrid hosts a container in a container may have its own cgroup in v1 alone, below the outer
+ * one's. */
+static bool deeper(const char *path, const char *than)
+{
+	struct lt_container inner, outer;
+	size_t n = strlen(than);
+
+	if (strncmp(path, than, n) != 0 || path[n] != '/')
+		return false;
+	lt_container_parse(path, &inner);
+	lt_container_parse(than, &outer);
+	return inner.id[0] && strcmp(inner.id, outer.id) != 0;
+}
+
+bool lt_cgroup_v1_says_more(const char *v1, const char *v2)
+{
+	unsigned in_v1 = lt_cgroup_score(v1), in_v2 = lt_cgroup_score(v2);
+
+	return in_v1 > in_v2 || (in_v1 == in_v2 && deeper(v1, v2));
+}
+
 /* The third field of "7:memory:/path", which may itself hold colons. */
 static bool split_line(struct lt_bytes line, struct lt_bytes *ret_path, bool *ret_v2)
 {
@@ -55,7 +76,7 @@ static void take_v1(struct lt_cgroup_paths *ret, const char *path, unsigned *bes
 {
 	unsigned score = lt_cgroup_score(path);
 
-	if (ret->v1[0] && score <= *best)
+	if (ret->v1[0] && (score < *best || (score == *best && !deeper(path, ret->v1))))
 		return;
 	copy_path(ret->v1, path);
 	*best = score;
@@ -93,7 +114,7 @@ bool lt_cgroup_pick(const char *text, size_t n, char ret_path[LT_CGROUP_PATH])
 
 	if (!lt_cgroup_paths(text, n, &paths))
 		return false;
-	v1 = !paths.v2[0] || (paths.v1[0] && lt_cgroup_score(paths.v1) > lt_cgroup_score(paths.v2));
+	v1 = !paths.v2[0] || (paths.v1[0] && lt_cgroup_v1_says_more(paths.v1, paths.v2));
 	memcpy(ret_path, v1 ? paths.v1 : paths.v2, LT_CGROUP_PATH);
 	return true;
 }

@@ -31,6 +31,10 @@ void lt_container_parse(const char *path, struct lt_container *ret);
  * which is 0. */
 unsigned lt_cgroup_score(const char *path);
 
+/* Whether a process in both is better known by its v1 path: on hybrid hosts that alone may name the
+ * container, or the one within the container that the v2 path names. */
+bool lt_cgroup_v1_says_more(const char *v1, const char *v2);
+
 /* The paths of /proc/PID/cgroup; "" = no such line. A path too long keeps its end. */
 struct lt_cgroup_paths {
 	char v2[LT_CGROUP_PATH];

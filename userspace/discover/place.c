@@ -131,7 +131,6 @@ struct lt_place *lt_place_take_within(struct lt_places *places, const char *path
 	place->users = 1;
 	place->container = *container;
 	lt_bytes_copy(place->cgroup, text.n + 1, text);
-	place->score = lt_cgroup_score(place->cgroup);
 	lt_hash_add(&places->by_path, &place->by_path, hash);
 	if (container->id[0])
 		told(places, place);

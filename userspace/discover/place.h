@@ -14,7 +14,6 @@ struct lt_place {
 	struct lt_hash_link by_path;
 	struct lt_hash_link by_id; /* of its container; only when it has one */
 	uint32_t users;
-	unsigned score; /* lt_cgroup_score of the path */
 	struct lt_container container;
 	char cgroup[];
 };

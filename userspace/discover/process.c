@@ -292,7 +292,8 @@ static void set_place(struct lt_process_table *t, struct node *n, struct lt_plac
 static void settle(struct lt_process_table *t, struct node *n)
 {
 	struct lt_place *v2 = n->in[LT_CGROUP_V2], *v1 = n->in[LT_CGROUP_V1];
-	struct lt_place *base = !v2 || (v1 && v1->score > v2->score) ? v1 : v2;
+	struct lt_place *base = !v2 || (v1 && lt_cgroup_v1_says_more(v1->cgroup, v2->cgroup)) ? v1
+											      : v2;
 
 	if (base == n->base)
 		return;

@@ -10,8 +10,9 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/discover/container.h"
 
-#define ID  "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
-#define UID "2b801b7a-5266-4386-864e-45ed71136371"
+#define ID    "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+#define OTHER "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+#define UID   "2b801b7a-5266-4386-864e-45ed71136371"
 
 enum { COLUMNS = 6, PATHS_AT_LEAST = 60 };
 
@@ -158,6 +159,20 @@ static void hybrid_prefers_v2_unless_v1_says_more(void **state)
 	     "/kubepods/burstable/pod" UID "/" ID);
 }
 
+static void hybrid_finds_the_inner_container_in_v1(void **state)
+{
+	(void)state;
+	pick("9:name=systemd:/docker/" ID "/docker/" OTHER "\n4:memory:/docker/" ID "/docker/" OTHER
+	     "\n0::/docker/" ID "\n",
+	     "/docker/" ID "/docker/" OTHER);
+	pick("0::/docker/" ID "\n4:memory:/docker/" ID "/docker/" OTHER "\n",
+	     "/docker/" ID "/docker/" OTHER);
+	/* Deeper, but the same container: the v2 line, whose ids the kernel side tells. */
+	pick("4:memory:/docker/" ID "/init\n0::/docker/" ID "\n", "/docker/" ID);
+	/* Another place, no matter how deep. */
+	pick("4:memory:/a/docker/" OTHER "\n0::/docker/" ID "\n", "/docker/" ID);
+}
+
 static void colons_in_the_path_are_the_paths(void **state)
 {
 	(void)state;
@@ -202,6 +217,7 @@ int main(void)
 		cmocka_unit_test(pure_v2_gives_its_only_line),
 		cmocka_unit_test(v1_gives_the_line_that_says_most),
 		cmocka_unit_test(hybrid_prefers_v2_unless_v1_says_more),
+		cmocka_unit_test(hybrid_finds_the_inner_container_in_v1),
 		cmocka_unit_test(colons_in_the_path_are_the_paths),
 		cmocka_unit_test(what_is_no_cgroup_file_gives_nothing),
 		cmocka_unit_test(a_path_too_long_keeps_its_end),

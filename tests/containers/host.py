@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test of runtimes could leave behind on the host: seen before and after, and cleared away."""
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+
+# Every cgroup that the cases make is below one of these.
+CGROUPS = ["lt-pods", "libpod_parent", "docker", "default", "k8s.io", "kubepods", "kubepods.slice", "system.slice",
+           "user.slice", "machine.slice", "lxc.monitor.*", "lxc.payload.*", "lxc.pivot*", "lxc", "payload", "supervisor"]
+SYSCTLS = ["net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "kernel/panic",
+           "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "user/max_user_namespaces"]
+FOLDERS = ["/run", "/run/netns", "/var/lib", "/var/run/netns", "/etc", "/etc/docker", "/etc/containers", "/etc/cni/net.d",
+           "/var/lib/containers", "/var/lib/cni"]
+RULES = [["iptables-save"], ["ip6tables-save"], ["nft", "list", "ruleset"]]
+
+
+def cgroups():
+    """The folders of the cases in all hierarchies, deepest first."""
+    roots = [pathlib.Path(line.split()[1]) for line in pathlib.Path("/proc/mounts").read_text().splitlines()
+             if line.split()[2] in ("cgroup", "cgroup2")]
+    found = {folder for root in roots for name in CGROUPS for top in root.glob(name) for folder in top.glob("**/")}
+    return sorted(found, key=lambda folder: (-len(folder.parts), folder))
+
+
+def rules(command):
+    path = shutil.which(command[0], path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not path:
+        return set()
+    said = subprocess.run([path, *command[1:]], capture_output=True, text=True).stdout
+    return {line.partition(" [")[0] for line in said.splitlines() if not line.startswith("#")}
+
+
+def links():
+    return set(os.listdir("/sys/class/net"))
+
+
+def mounts():
+    """Device, root, place and type of each."""
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return {" ".join([*line.split()[2:5], line.partition(" - ")[2]]) for line in lines}
+
+
+def entries():
+    return {f"{folder}/{name}" for folder in FOLDERS if os.path.isdir(folder) for name in os.listdir(folder)}
+
+
+def sysctls():
+    paths = [pathlib.Path("/proc/sys") / name for name in SYSCTLS]
+    return {f"{path} {path.read_text().strip()}" for path in paths if path.exists()}
+
+
+class Host:
+    """As it is now."""
+
+    def __init__(self):
+        self.before, self.cgroups = self.look(), set(cgroups())
+
+    @staticmethod
+    def look():
+        return {"network link": links(), "mount": mounts(), "entry": entries(), "sysctl": sysctls(),
+                "rule": set().union(*(rules(command) for command in RULES))}
+
+    def clear(self):
+        """Runtimes leave the folders of cgroups that they made for containers to share."""
+        for folder in cgroups():
+            if folder not in self.cgroups:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def differences(self, marker):
+        """What is not as it was, in sentences. marker: in the command line of all that was started."""
+        found = [f"left behind: cgroup {folder}" for folder in cgroups() if folder not in self.cgroups]
+        for kind, now in self.look().items():
+            found += [f"left behind: {kind} {thing}" for thing in sorted(now - self.before[kind])]
+            found += [f"gone: {kind} {thing}" for thing in sorted(self.before[kind] - now)]
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                if marker in command and int(folder.name) != os.getpid():
+                    found.append(f"left behind: process {folder.name} {command[:100]}")
+        return found
