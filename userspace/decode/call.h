@@ -93,6 +93,10 @@ struct lt_call {
 	char project[LT_ID_SIZE];
 	uint64_t session_fp; /* keyed fingerprint of the conversation's id on the wire, 0 = none */
 	struct lt_count tool_results; /* of tools, that the request brings back */
+	/* The same for requests that bring the same results back, as a retry does; 0 = none. Not
+	 * kept. */
+	uint64_t results_hash;
+	char previous_id[LT_ID_SIZE]; /* response_id of the call that this one goes on from */
 	char user_agent[64];	      /* product token only, e.g. "OpenAI/Python 2.54.0" */
 };
 
