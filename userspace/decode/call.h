@@ -84,6 +84,7 @@ struct lt_call {
 	uint64_t response_body_bytes;
 	uint64_t lost_bytes;
 	uint64_t credential_fp;	     /* keyed fingerprint, 0 = none seen */
+	uint64_t previous_fp;	     /* the same key under the secret before this one, 0 = none */
 	uint64_t end_user_fp;	     /* keyed fingerprint of the request's user field, 0 = none */
 	char key_kind[LT_WORD_SIZE]; /* of the credential, by its public prefix; "" = not known */
 	/* Whom the provider bills, by its own headers (openai-organization,

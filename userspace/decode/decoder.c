@@ -28,9 +28,9 @@ int lt_decoder_new(const struct lt_decoder_opts *opts, const struct lt_catalog *
 
 struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 {
-	if (d)
-		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
 	if (d) {
+		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
+		lt_wipe(d->opts.previous_key, sizeof(d->opts.previous_key));
 		lt_bpe_shelf_clear(&d->shelf);
 		lt_decoder_forget(d);
 	}

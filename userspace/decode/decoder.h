@@ -12,7 +12,9 @@
 struct lt_decoder;
 
 struct lt_decoder_opts {
-	uint8_t fingerprint_key[32]; /* per-install secret */
+	uint8_t fingerprint_key[32]; /* per-install or per-cluster secret */
+	uint8_t previous_key[32];    /* the one before, while both are in use */
+	uint64_t previous_until_ns;  /* boot time; 0: there is none */
 	bool estimate;	      /* tokens that the wire does not state are counted from the text */
 	size_t max_exchanges; /* 0: 4096 decoded at one time; further ones are counted, not decoded
 			       */

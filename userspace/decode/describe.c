@@ -2,6 +2,7 @@
 /* What a request's head says of the call: who is asked, with which key, for which model. */
 #include <ctype.h>
 
+#include "userspace/base/parse.h"
 #include "userspace/decode/credential.h"
 #include "userspace/decode/work.h"
 
@@ -76,30 +77,29 @@ static struct lt_bytes query_model(struct lt_bytes target)
 	return rest;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A model's name in a path or query: "%3A" is a colon. */
 static void copy_model(char *to, size_t size, struct lt_bytes text)
 {
 	char plain[LT_MODEL_SIZE * 2];
-	size_t n = 0;
 
-	for (size_t i = 0; i < text.n && n < sizeof(plain); i++) {
-		bool coded = text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
-			     hex_digit(text.p[i + 2]) >= 0;
+	lt_copy_word(to, size, lt_bytes(plain, lt_percent_decode(text, plain, sizeof(plain))));
+}
 
-		plain[n++] = coded ? (char)(hex_digit(text.p[i + 1]) << 4 |
-					    hex_digit(text.p[i + 2]))
-				   : (char)text.p[i];
-		i += coded ? 2 : 0;
-	}
-	lt_copy_word(to, size, lt_bytes(plain, n));
+/* The key's fingerprint and kind; of the key itself nothing is kept. */
+static void describe_credential(struct lt_work *w, const struct lt_http_head *head)
+{
+	const struct lt_decoder_opts *opts = &w->decoder->opts;
+	struct lt_call *c = &w->call;
+	struct lt_key_secrets secrets = {.current = opts->fingerprint_key};
+	struct lt_credential found;
+
+	if (c->first_byte_ns < opts->previous_until_ns)
+		secrets.previous = opts->previous_key;
+	if (!lt_credential_find(&secrets, w->api->provider, head, &found))
+		return;
+	c->credential_fp = found.fp;
+	c->previous_fp = found.previous_fp;
+	lt_copy_word(c->key_kind, sizeof(c->key_kind), lt_bytes_str(found.kind));
 }
 
 void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
@@ -127,9 +127,7 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 	memcpy(c->operation, w->api->operation, sizeof(c->operation));
 	memcpy(c->record_type, w->api->record_type, sizeof(c->record_type));
 	copy_agent(c->user_agent, sizeof(c->user_agent), lt_http_field(head, "user-agent"));
-	for (unsigned i = 0; i < p->credential_header_count && c->credential_fp == 0; i++)
-		c->credential_fp = lt_fingerprint(w->decoder->opts.fingerprint_key,
-						  lt_http_field(head, p->credential_headers[i]));
+	describe_credential(w, head);
 	if (w->rpc)
 		c->operation[0] = '\0'; /* each message says its own */
 	if (head->host.n == 0 && host.n > 0)
