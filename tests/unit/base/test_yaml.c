@@ -153,6 +153,32 @@ static void ceilings_hold(void **state)
 	free(closed);
 }
 
+static void problems_say_line_and_column(void **state)
+{
+	static const char *const known[] = {"hosts", "rules", NULL};
+	struct lt_yaml *yaml = parsed("hosts: 1\nrules:\n  - {match: here}\n  - two\n");
+	const struct lt_yaml_node *rules = lt_yaml_get(lt_yaml_root(yaml), "rules");
+	const struct lt_yaml_node *match = lt_yaml_get(rules->child, "match");
+	struct lt_problem problem = {0};
+	char text[600];
+
+	(void)state;
+	lt_yaml_problem(yaml, match, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:3:13: wrong");
+	lt_yaml_key_problem(yaml, match, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:3:6: wrong");
+	lt_yaml_key_problem(yaml, rules->child->next, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:4:5: wrong");
+	lt_problem_set(&problem, -EINVAL, "t.yaml", 7, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:7: wrong");
+	assert_int_equal(lt_yaml_check_keys(yaml, rules->child, known, &problem), -EINVAL);
+	assert_int_equal(problem.column, 6);
+	lt_yaml_free(yaml);
+	assert_int_equal(lt_yaml_parse(lt_bytes_str("a: b\n  c: [d\n"), "t", &yaml, &problem),
+			 -EINVAL);
+	assert_true(problem.line > 0 && problem.column > 0);
+}
+
 static void unknown_keys_get_a_suggestion(void **state)
 {
 	static const char *const known[] = {"provider", "hosts", "models", NULL};
@@ -228,6 +254,7 @@ int main(void)
 		cmocka_unit_test(what_hides_meaning_is_refused),
 		cmocka_unit_test(broken_yaml_names_its_line),
 		cmocka_unit_test(ceilings_hold),
+		cmocka_unit_test(problems_say_line_and_column),
 		cmocka_unit_test(unknown_keys_get_a_suggestion),
 		cmocka_unit_test(files_are_read_or_the_reason_is_given),
 		cmocka_unit_test(every_failed_allocation_is_said),
