@@ -7,7 +7,9 @@ enum {
 	LINE_PATH_MAX = 4096,
 };
 
-unsigned lt_cgroup_score(const char *path)
+/* How much a path says: a container beats a pod beats a unit beats any place that is not the root,
+ * which is 0. */
+static unsigned score_of(const char *path)
 {
 	struct lt_container c;
 
@@ -32,7 +34,7 @@ static bool deeper(const char *path, const char *than)
 
 bool lt_cgroup_v1_says_more(const char *v1, const char *v2)
 {
-	unsigned in_v1 = lt_cgroup_score(v1), in_v2 = lt_cgroup_score(v2);
+	unsigned in_v1 = score_of(v1), in_v2 = score_of(v2);
 
 	return in_v1 > in_v2 || (in_v1 == in_v2 && deeper(v1, v2));
 }
@@ -74,7 +76,7 @@ static void copy_path(char ret_path[LT_CGROUP_PATH], const char *path)
 
 static void take_v1(struct lt_cgroup_paths *ret, const char *path, unsigned *best)
 {
-	unsigned score = lt_cgroup_score(path);
+	unsigned score = score_of(path);
 
 	if (ret->v1[0] && (score < *best || (score == *best && !deeper(path, ret->v1))))
 		return;

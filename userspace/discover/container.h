@@ -27,10 +27,6 @@ struct lt_container {
  * nothing). */
 void lt_container_parse(const char *path, struct lt_container *ret);
 
-/* How much a path says: a container beats a pod beats a unit beats any place that is not the root,
- * which is 0. */
-unsigned lt_cgroup_score(const char *path);
-
 /* Whether a process in both is better known by its v1 path: on hybrid hosts that alone may name the
  * container, or the one within the container that the v2 path names. */
 bool lt_cgroup_v1_says_more(const char *v1, const char *v2);
