@@ -707,6 +707,14 @@ int lt_workloads_new(const struct lt_workloads_opts *opts, struct lt_workloads *
 	return 0;
 }
 
+void lt_workloads_expect(struct lt_workloads *w, bool runtime, bool kubernetes)
+{
+	pthread_mutex_lock(&w->lock);
+	w->opts.has_runtime = runtime;
+	w->opts.has_kubernetes = kubernetes;
+	pthread_mutex_unlock(&w->lock);
+}
+
 struct lt_workloads *lt_workloads_free(struct lt_workloads *w)
 {
 	if (!w)

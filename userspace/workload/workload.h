@@ -76,6 +76,9 @@ LT_MUST_CHECK int lt_workloads_new(const struct lt_workloads_opts *opts, struct 
 struct lt_workloads *lt_workloads_free(struct lt_workloads *w);
 LT_DEFINE_FREEP(lt_workloads_free, struct lt_workloads)
 
+/* Which sources there are after all, when that shows only at their start: before the first find. */
+void lt_workloads_expect(struct lt_workloads *w, bool runtime, bool kubernetes);
+
 /* Adds or replaces. -ENOMEM, -EINVAL (no id, no uid). What is too long or too much is cut. */
 LT_MUST_CHECK int lt_workloads_container(struct lt_workloads *w,
 					 const struct lt_container_facts *c);
