@@ -149,6 +149,16 @@ const struct lt_json_value *lt_json_at(const struct lt_json_value *array, size_t
 	return value_of(json_array_get(json_of(array), index));
 }
 
+void lt_json_each(const struct lt_json_value *object,
+		  void (*each)(void *arg, const char *name, const struct lt_json_value *value),
+		  void *arg)
+{
+	json_t *json = (json_t *)json_of(object); /* jansson's iterators take no const */
+
+	for (void *i = json_object_iter(json); i; i = json_object_iter_next(json, i))
+		each(arg, json_object_iter_key(i), value_of(json_object_iter_value(i)));
+}
+
 bool lt_json_is_object(const struct lt_json_value *value)
 {
 	return json_is_object(json_of(value));

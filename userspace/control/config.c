@@ -7,6 +7,7 @@
 #include "userspace/base/alloc.h"
 #include "userspace/base/parse.h"
 #include "userspace/workload/runtimes.h"
+#include "userspace/workload/kubernetes.h"
 
 #define RING_BYTES_DEFAULT  (8ull << 20)
 #define RING_BYTES_MIN	    (256ull << 10) /* a few dozen of the largest events */
@@ -284,6 +285,16 @@ static int check_containers(const struct reader *r, const struct lt_yaml_node *r
 				      r->problem);
 }
 
+/* Only checked here, too: cmd/ starts it. */
+static int check_kubernetes(const struct reader *r, const struct lt_yaml_node *root)
+{
+	int e = read_text(r, get(root, "cluster"), NAME_MAX_BYTES, "a name of at most 39 bytes",
+			  &r->config->cluster);
+
+	r->config->kubernetes = get(root, "kubernetes");
+	return e < 0 ? e : lt_kubernetes_check(r->config->yaml, r->config->kubernetes, r->problem);
+}
+
 static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
 {
 	const struct lt_yaml_node *node = get(root, "log_level");
@@ -401,7 +412,7 @@ static int read_root(const struct reader *r)
 {
 	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
 					   "attribution", "capture",	   "estimate", "plaintext",
-					   "mcp_stdio",	  "containers",	   NULL};
+					   "mcp_stdio",	  "containers",	   "kubernetes", "cluster", NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -435,6 +446,8 @@ static int read_root(const struct reader *r)
 	if (e < 0)
 		return e;
 	e = check_containers(r, root);
+	if (e == 0)
+		e = check_kubernetes(r, root);
 	return e < 0 ? e : check_attribution(r, root);
 }
 

@@ -16,6 +16,8 @@ struct lt_config {
 	struct lt_yaml *yaml;			/* owns every string; NULL when there is no file */
 	const struct lt_yaml_node *attribution; /* NULL: none */
 	const struct lt_yaml_node *containers;	/* NULL: defaults (workload/runtimes.h) */
+	const struct lt_yaml_node *kubernetes;	/* NULL: none */
+	const char *cluster;			/* its name in records, NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
 	bool no_estimate;	   /* usage that the wire does not state stays open */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one source said of one container or pod: texts and pairs in one allocation, never changed,
- * counted references. For workload.c alone.
+ * counted references. For this room alone.
  */
 #pragma once
 

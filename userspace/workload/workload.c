@@ -189,21 +189,26 @@ static struct container *find_container(const struct lt_workloads *w, const char
 	return c;
 }
 
-/* Of two with one cgroup (a static pod whose mirror was made anew) the one that is there. */
+/*
+ * By its own uid first. Of two that claim one cgroup uid the older one, as long as it is there: a
+ * claim is an annotation, which anybody can copy.
+ */
 static struct pod *find_pod(const struct lt_workloads *w, const char *uid)
 {
 	uint64_t hash = hash_of(uid);
-	struct pod *gone = NULL;
+	struct pod *gone = NULL, *there = NULL;
 
 	for (struct pod_key *key = w->pods[hash & w->mask]; key; key = key->next) {
 		if (key->hash != hash || strcmp(key->uid, uid) != 0)
 			continue;
-		if (!key->pod->gone_ns)
+		if (key == &key->pod->keys[0])
 			return key->pod;
-		if (!gone)
+		if (!key->pod->gone_ns)
+			there = key->pod; /* the last one came first */
+		else if (!gone)
 			gone = key->pod;
 	}
-	return gone;
+	return there ? there : gone;
 }
 
 static int add_container(struct lt_workloads *w, const char *id, struct container **ret)
@@ -234,6 +239,10 @@ static void add_key(struct lt_workloads *w, struct pod *pod, struct pod_key *key
 {
 	struct pod_key **bucket;
 
+	if (key->uid && strcmp(key->uid, uid) == 0) {
+		key->uid = uid; /* it keeps its place */
+		return;
+	}
 	remove_key(w, key);
 	if (!uid[0])
 		return;

@@ -200,9 +200,18 @@ static void static_pods_are_found_by_their_hash(void **state)
 	p.cgroup_uid = "hash";
 	assert_int_equal(lt_workloads_pod(w, &p), 0);
 	assert_string_equal(look(w, "", "hash"), "/web-1/shop/web whole");
-	/* The mirror is made anew; the old one goes after that. */
+	/* Another claims it, and the uid of a pod, too. */
 	p.uid = "u2";
 	p.name = "web-2";
+	assert_int_equal(lt_workloads_pod(w, &p), 0);
+	p.uid = "u3";
+	p.cgroup_uid = "u1";
+	assert_int_equal(lt_workloads_pod(w, &p), 0);
+	assert_string_equal(look(w, "", "hash"), "/web-1/shop/web whole");
+	assert_string_equal(look(w, "", "u1"), "/web-1/shop/web whole");
+	/* The mirror was made anew, the old one goes. */
+	p.uid = "u2";
+	p.cgroup_uid = "hash";
 	assert_int_equal(lt_workloads_pod(w, &p), 0);
 	lt_workloads_pod_gone(w, "u1", 5 * S);
 	lt_workloads_pod_gone(w, "hash", 5 * S); /* no uid of a pod */
@@ -210,7 +219,7 @@ static void static_pods_are_found_by_their_hash(void **state)
 	assert_string_equal(look(w, "c1", "hash"), "main/web-2/shop/web whole");
 	lt_workloads_tick(w, 5 * S + 601 * S);
 	assert_string_equal(look(w, "", "hash"), "/web-2/shop/web whole");
-	assert_string_equal(look(w, "", "u1"), "");
+	assert_string_equal(look(w, "", "u1"), "/web-2/shop/web whole"); /* nobody else is left */
 	lt_workloads_free(w);
 }
 
