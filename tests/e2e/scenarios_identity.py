@@ -6,8 +6,8 @@ The tenants id-a and id-b are cgroups by the rules of the bed's config, id-pod i
 import contextlib
 import pathlib
 
-from bed import HERE, Missing, PYTHON, cgroup2_root
-from scenarios import PLAIN, STREAM, scenario
+from bed import HERE, PYTHON, SHORT_CALL, Missing, cgroup2_root
+from scenarios import PLAIN, STREAM, need, scenario
 
 CLIENT = HERE / "clients" / "identity.py"
 POD = "1d1d1d1d-0000-4000-8000-0000000000ad"
@@ -42,9 +42,8 @@ def pair(bed, name, root):
     return [make_cgroup(bed, root, f"lt-id-{letter}.slice/{name}") for letter in "ab"]
 
 
-def run(bed, exchange, habit, *arguments, scenario_name=None, tenant=None, options=""):
-    """Labels that the client does not give itself are no label: the tenant is always one of them."""
-    environment = bed.environment(scenario_name or f"identity-{habit}", tenant, options)
+def run(bed, exchange, habit, *arguments, tenant=None, options=""):
+    environment = bed.environment(f"identity-{habit}", tenant, options)
     bed.run([PYTHON, CLIENT, habit, exchange, *arguments], environment)
 
 
@@ -103,6 +102,13 @@ def identity_nested(bed, _):
 
 @scenario
 def identity_born(bed, _):
-    """No exec tells their cgroups, /proc is gone, and the path is longer than an exec could tell."""
+    """No exec tells their cgroups, whose path is longer than an exec could tell."""
     folder = make_cgroup(bed, cgroup2_root(), "lt-id-a.slice/1/2/3/4/5/6/7/8/9")
     run(bed, PLAIN, "born", folder)
+
+
+@scenario
+def identity_short(bed, _):
+    """Two hundred containers that are gone before anybody in user space can look at them."""
+    need(SHORT_CALL, "short_call")
+    run(bed, PLAIN, "short", make_cgroup(bed, cgroup2_root(), "lt-id-a.slice/short"), SHORT_CALL)

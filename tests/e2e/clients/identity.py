@@ -10,7 +10,8 @@ setns A B        a process of A in the namespaces of one of B
 pid-reuse A B    one pid after the other is used in A and in B
 spoof A          all that a program can say about itself says that it is somebody else
 nested POD INNER OUTSIDE   in a container's cgroup that is not below its pod's, and in none
-born FOLDER      children born into cgroups of their own below FOLDER, that never execute anything, and are gone at once
+born FOLDER      children born into cgroups of their own below FOLDER, that never execute anything
+short FOLDER PROGRAM       two hundred containers in a row with one call each, gone as soon as it is answered
 """
 import ctypes
 import http.client
@@ -27,7 +28,7 @@ from plain import CONTEXT, call, connect, send
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE3, INTO_CGROUP, PR_SET_NAME = 435, 0x200000000, 15
 NEW = {"mnt": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "pid": 0x20000000}
-REUSES, BORN = 8, 12
+REUSES, BORN, SHORT = 8, 12, 200
 
 
 def checked(result):
@@ -171,20 +172,34 @@ def nested(exchange, pod, inner, outside):
     wait(in_child(child))
 
 
-def born(exchange, folder):
-    for number in range(BORN):
+def containers(folder, count, job):
+    """The job of each runs in a cgroup of its own, which is removed behind it."""
+    for number in range(count):
         container = f"{number + 1:x}".ljust(64, "e")
         place = pathlib.Path(folder, f"docker-{container}.scope")
         place.mkdir()
         fd = os.open(place, os.O_RDONLY)
-        wait(in_child(lambda: call(connect(exchange), exchange, tenant="id-a", container=container, runtime="docker"),
-                      lambda: clone(cgroup=fd)))
+        wait(in_child(lambda: job(container), lambda: clone(cgroup=fd)))
         os.close(fd)
         place.rmdir()
 
 
+def born(exchange, folder):
+    containers(folder, BORN, lambda container: call(connect(exchange), exchange, tenant="id-a", container=container,
+                                                    runtime="docker"))
+
+
+def short(exchange, folder, program):
+    def job(container):
+        wanted = f"{os.environ['LT_WANT']}; tenant=id-a; container={container}; runtime=docker"
+        os.execve(program, [program, exchange.host, "/v1/chat/completions", f"x-lt-exchange: {exchange.id}\r\n",
+                            '{"model":"gpt-4o-mini"}'], os.environ | {"LT_WANT": wanted})
+
+    containers(folder, SHORT, job)
+
+
 HABITS = {"move": move, "exec": exec_, "executed": executed, "fork": fork, "setns": setns, "pid-reuse": pid_reuse,
-          "spoof": spoof, "nested": nested, "born": born}
+          "spoof": spoof, "nested": nested, "born": born, "short": short}
 
 if __name__ == "__main__":
     habit, name, *arguments = sys.argv[1:]
