@@ -77,7 +77,8 @@ static bool same_container(const struct lt_container *a, const struct lt_contain
 {
 	return strcmp(a->id, b->id) == 0 && strcmp(a->runtime, b->runtime) == 0 &&
 	       strcmp(a->pod_uid, b->pod_uid) == 0 && strcmp(a->qos, b->qos) == 0 &&
-	       strcmp(a->unit, b->unit) == 0;
+	       strcmp(a->unit, b->unit) == 0 && a->id_is_claim == b->id_is_claim &&
+	       a->pod_is_claim == b->pod_is_claim;
 }
 
 /* A path too long keeps its end, where the container is. */

@@ -508,6 +508,7 @@ static void ask_ancestors(struct lt_process_table *t, struct node *n, bool may_l
 		} else if (want_pod && theirs->pod_uid[0]) {
 			memcpy(c.pod_uid, theirs->pod_uid, sizeof(c.pod_uid));
 			memcpy(c.qos, theirs->qos, sizeof(c.qos));
+			c.pod_is_claim = theirs->pod_is_claim;
 			told = true;
 			want_pod = false;
 		}
