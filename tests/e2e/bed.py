@@ -41,6 +41,12 @@ hosts:
 attribution:
   env: [LT_TENANT]
   rules:
+    - match: {cgroup: "/lt-id-a.slice/*"}
+      set: {tenant: id-a}
+    - match: {cgroup: "/lt-id-b.slice/*"}
+      set: {tenant: id-b}
+    - match: {pod_uid: "1d1d1d1d-0000-4000-8000-0000000000ad"}
+      set: {tenant: id-pod}
     - match: {env.LT_TENANT: "*"}
       set: {tenant: "${env.LT_TENANT}"}
     - match: {unit: "lt-billing.service"}

@@ -28,6 +28,7 @@ from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
 import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_flow  # noqa: E402, F401 (adds its own)
+import scenarios_identity  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
 import scenarios_rust  # noqa: E402, F401 (adds its own)
 import scenarios_plain  # noqa: E402, F401 (adds its own)

@@ -21,6 +21,13 @@ struct lt_container {
 	char qos[16];		       /* guaranteed, burstable, besteffort; "" */
 	char unit[LT_UNIT_SIZE]; /* innermost systemd service or scope that is not a container's, ""
 				  */
+	/*
+	 * Named below a container, or below a user's own manager: whoever is there chooses the
+	 * name, and may choose another's. The host's runtimes and its orchestrator do not know it:
+	 * what they say of that id is about somebody else.
+	 */
+	bool id_is_claim;
+	bool pod_is_claim;
 };
 
 /* @path: a cgroup path such as "/kubepods.slice/...". Always fills *ret (empty when there is

@@ -12,9 +12,8 @@ enum { MAX_IDS = 65536 };
 struct numbered {
 	struct lt_hash_link link;
 	struct lt_list order; /* living: by the time they were learnt; gone: by their end */
-	uint64_t id;
-	uint64_t gone_ns; /* 0: it lives */
-	enum lt_cgroup_hierarchy hierarchy;
+	uint64_t key;	      /* see key_of */
+	uint64_t gone_ns;     /* 0: it lives */
 	struct lt_place *place;
 };
 
@@ -78,7 +77,8 @@ static bool same_container(const struct lt_container *a, const struct lt_contain
 {
 	return strcmp(a->id, b->id) == 0 && strcmp(a->runtime, b->runtime) == 0 &&
 	       strcmp(a->pod_uid, b->pod_uid) == 0 && strcmp(a->qos, b->qos) == 0 &&
-	       strcmp(a->unit, b->unit) == 0;
+	       strcmp(a->unit, b->unit) == 0 && a->id_is_claim == b->id_is_claim &&
+	       a->pod_is_claim == b->pod_is_claim;
 }
 
 /* A path too long keeps its end, where the container is. */
@@ -169,19 +169,22 @@ bool lt_cgroup_id_tells(uint64_t id)
 	return id != 0 && (uint32_t)id != 1;
 }
 
-static uint64_t hash_of_id(enum lt_cgroup_hierarchy hierarchy, uint64_t id)
+/* Ids are unique in their hierarchy only. They count from 1 up. */
+static uint64_t key_of(enum lt_cgroup_hierarchy hierarchy, uint64_t id)
 {
-	return lt_hash_of_number(id * LT_CGROUP_HIERARCHIES + hierarchy);
+	return id ^ (uint64_t)hierarchy << 63;
 }
 
 static struct numbered *find_id(const struct lt_places *places, enum lt_cgroup_hierarchy hierarchy,
 				uint64_t id)
 {
-	for (struct lt_hash_link *l = lt_hash_first(&places->ids, hash_of_id(hierarchy, id)); l;
+	uint64_t key = key_of(hierarchy, id);
+
+	for (struct lt_hash_link *l = lt_hash_first(&places->ids, lt_hash_of_number(key)); l;
 	     l = lt_hash_next(l)) {
 		struct numbered *n = LT_HASH_THING(l, struct numbered, link);
 
-		if (n->id == id && n->hierarchy == hierarchy)
+		if (n->key == key)
 			return n;
 	}
 	return NULL;
@@ -198,9 +201,8 @@ static struct numbered *add_id(struct lt_places *places, enum lt_cgroup_hierarch
 	n = lt_calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
-	n->id = id;
-	n->hierarchy = hierarchy;
-	lt_hash_add(&places->ids, &n->link, hash_of_id(hierarchy, id));
+	n->key = key_of(hierarchy, id);
+	lt_hash_add(&places->ids, &n->link, lt_hash_of_number(n->key));
 	lt_list_append(&places->living, &n->order);
 	return n;
 }

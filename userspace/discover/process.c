@@ -58,20 +58,15 @@ struct stays {
 struct node {
 	struct lt_process p; /* first: a process handed out is its node, or the table's view */
 	struct node *chain;
-	struct lt_list recent;			    /* of all, most recently used first */
-	struct lt_list ended;			    /* of those that ended, in that order */
-	uint64_t stack_start;			    /* of the program that runs; 0: not known */
+	struct lt_list order; /* of those that live, most recently used first; or of the ended */
+	uint64_t stack_start; /* of the program that runs; 0: not known */
 	struct lt_place *in[LT_CGROUP_HIERARCHIES]; /* NULL: not known */
-	struct lt_place *base;			    /* the one that says more */
-	struct lt_place *place;			    /* the same, with what ancestors say */
 	struct stays *stays;			    /* NULL: it did not move */
-	const char *exe;			    /* NULL: not known */
-	struct lt_env *env;
-	uint32_t seen; /* number of the scan that saw it last */
-	bool exact;    /* start_ns is the kernel's own */
-	bool looked;   /* what /proc says beyond the event was read */
-	bool cut;      /* the event could not carry the whole path */
-	bool asked;    /* the ancestors, all that there are */
+	uint32_t seen;				    /* number of the scan that saw it last */
+	bool exact;				    /* start_ns is the kernel's own */
+	bool looked;				    /* what /proc says beyond the event was read */
+	bool cut;				    /* the event could not carry the whole path */
+	bool asked;				    /* the ancestors, all that there are */
 };
 
 struct lt_process_table {
@@ -81,7 +76,8 @@ struct lt_process_table {
 	char *env_names[LT_ENV_NAMES_MAX];
 	size_t env_count;
 	uint32_t scans;
-	struct lt_list recent, ended;
+	struct lt_list living; /* the most recently used first */
+	struct lt_list ended;  /* the longest first */
 	struct node **bucket;
 	struct lt_names names;
 	struct lt_places *places;
@@ -90,14 +86,21 @@ struct lt_process_table {
 
 static const struct lt_container nowhere;
 
-static struct node *of_recent(struct lt_list *l)
+static const char no_exe[] = "";
+
+static struct node *of_order(struct lt_list *l)
 {
-	return LT_LIST_THING(l, struct node, recent);
+	return LT_LIST_THING(l, struct node, order);
 }
 
-static struct node *of_ended(struct lt_list *l)
+/* Where it is, with what ancestors say. NULL: not known. */
+static struct lt_place *place_of(const struct node *n)
 {
-	return LT_LIST_THING(l, struct node, ended);
+	const char *c = (const char *)n->p.container;
+
+	return n->p.container == &nowhere
+		       ? NULL
+		       : (struct lt_place *)(uintptr_t)(c - offsetof(struct lt_place, container));
 }
 
 static struct node **bucket_of(struct lt_process_table *t, uint32_t tgid)
@@ -107,26 +110,19 @@ static struct node **bucket_of(struct lt_process_table *t, uint32_t tgid)
 
 /* ---- what is shared ---- */
 
+static void put_exe(struct lt_process_table *t, struct node *n)
+{
+	if (n->p.exe != no_exe)
+		lt_name_put(&t->names, n->p.exe);
+	n->p.exe = no_exe;
+}
+
 static void set_exe(struct lt_process_table *t, struct node *n, const char *exe)
 {
-	const char *before = n->exe;
+	const char *name = exe[0] ? lt_name_take(&t->names, lt_bytes_str(exe)) : NULL;
 
-	n->exe = exe[0] ? lt_name_take(&t->names, lt_bytes_str(exe)) : NULL;
-	n->p.exe = n->exe ? n->exe : "";
-	lt_name_put(&t->names, before);
-}
-
-static struct lt_env *env_share(struct lt_env *env)
-{
-	if (env)
-		env->users++;
-	return env;
-}
-
-static void env_put(struct lt_env *env)
-{
-	if (env && --env->users == 0)
-		lt_free(env);
+	put_exe(t, n);
+	n->p.exe = name ? name : no_exe;
 }
 
 /* NULL: none is set. */
@@ -155,9 +151,21 @@ static struct lt_env *env_make(const char values[][LT_ENV_VALUE], size_t count)
 /* Takes @env over. */
 static void set_env(struct node *n, struct lt_env *env)
 {
-	env_put(n->env);
-	n->env = env;
+	/* Handed out as const, made here. */
+	struct lt_env *before = (struct lt_env *)(uintptr_t)n->p.env;
+
 	n->p.env = env;
+	if (before && --before->users == 0)
+		lt_free(before);
+}
+
+static void share_env(struct node *n, const struct node *with)
+{
+	struct lt_env *env = (struct lt_env *)(uintptr_t)with->p.env;
+
+	if (env)
+		env->users++;
+	set_env(n, env);
 }
 
 const char *lt_process_env(const struct lt_process *p, size_t i)
@@ -182,32 +190,38 @@ static void remove_node(struct lt_process_table *t, struct node *n)
 	while (*slot != n)
 		slot = &(*slot)->chain;
 	*slot = n->chain;
-	lt_list_remove(&n->recent);
-	lt_list_remove(&n->ended);
+	lt_list_remove(&n->order);
 	drop_stays(t, n);
 	for (size_t i = 0; i < LT_CGROUP_HIERARCHIES; i++)
 		lt_place_put(t->places, n->in[i]);
-	lt_place_put(t->places, n->place);
-	lt_name_put(&t->names, n->exe);
-	env_put(n->env);
+	lt_place_put(t->places, place_of(n));
+	put_exe(t, n);
+	set_env(n, NULL);
 	t->count--;
 	lt_free(n);
 }
 
 static void touch(struct lt_process_table *t, struct node *n)
 {
-	lt_list_remove(&n->recent);
-	lt_list_prepend(&t->recent, &n->recent);
+	if (n->p.end_ns)
+		return;
+	lt_list_remove(&n->order);
+	lt_list_prepend(&t->living, &n->order);
+}
+
+/* Those that ended go before those that live. */
+static void forget_one(struct lt_process_table *t)
+{
+	remove_node(t, of_order(lt_list_is_empty(&t->ended) ? t->living.prev : t->ended.next));
+	lt_counter_add(LT_C_PROCESSES_EVICTED, 1);
 }
 
 static struct node *add_node(struct lt_process_table *t, uint32_t tgid, uint64_t start_ns)
 {
 	struct node *n, **slot = bucket_of(t, tgid);
 
-	if (t->count >= t->max) {
-		remove_node(t, of_recent(t->recent.prev));
-		lt_counter_add(LT_C_PROCESSES_EVICTED, 1);
-	}
+	if (t->count >= t->max)
+		forget_one(t);
 	n = lt_calloc(1, sizeof(*n));
 	if (!n) {
 		lt_counter_add(LT_C_PROCESSES_EVICTED, 1);
@@ -215,12 +229,13 @@ static struct node *add_node(struct lt_process_table *t, uint32_t tgid, uint64_t
 	}
 	n->p.tgid = tgid;
 	n->p.start_ns = start_ns;
-	n->p.exe = n->p.cgroup = "";
+	n->p.exe = no_exe;
+	n->p.cgroup = "";
 	n->p.container = &nowhere;
 	n->chain = *slot;
 	*slot = n;
 	t->count++;
-	lt_list_prepend(&t->recent, &n->recent);
+	lt_list_prepend(&t->living, &n->order);
 	lt_counter_add(LT_C_PROCESSES, 1);
 	return n;
 }
@@ -228,7 +243,8 @@ static struct node *add_node(struct lt_process_table *t, uint32_t tgid, uint64_t
 static void node_ended(struct lt_process_table *t, struct node *n, uint64_t now_ns)
 {
 	n->p.end_ns = now_ns ? now_ns : 1;
-	lt_list_append(&t->ended, &n->ended);
+	lt_list_remove(&n->order);
+	lt_list_append(&t->ended, &n->order);
 }
 
 static bool starts_fit(uint64_t a, uint64_t b, bool exact)
@@ -282,34 +298,33 @@ static bool place_known(const struct node *n)
 /* Takes @place over. */
 static void set_place(struct lt_process_table *t, struct node *n, struct lt_place *place)
 {
-	lt_place_put(t->places, n->place);
-	n->place = place;
+	struct lt_place *before = place_of(n);
+
 	n->p.cgroup = place ? place->cgroup : "";
 	n->p.container = place ? &place->container : &nowhere;
+	lt_place_put(t->places, before);
 }
 
-/* In the same place as before what ancestors told, who may be gone by now, stays. */
-static void settle(struct lt_process_table *t, struct node *n)
+/* The one that says more. */
+static struct lt_place *best_place(const struct node *n)
 {
 	struct lt_place *v2 = n->in[LT_CGROUP_V2], *v1 = n->in[LT_CGROUP_V1];
-	struct lt_place *base = !v2 || (v1 && lt_cgroup_v1_says_more(v1->cgroup, v2->cgroup)) ? v1
-											      : v2;
 
-	if (base == n->base)
-		return;
-	n->base = base; /* held by n->in[] */
-	n->asked = false;
-	set_place(t, n, lt_place_share(base));
+	return !v2 || (v1 && lt_cgroup_v1_says_more(v1->cgroup, v2->cgroup)) ? v1 : v2;
 }
 
 /* Takes @place over; NULL: it is not known any more. */
 static void enter(struct lt_process_table *t, struct node *n, enum lt_cgroup_hierarchy hierarchy,
 		  struct lt_place *place)
 {
-	struct lt_place *before = n->in[hierarchy];
+	struct lt_place *before = n->in[hierarchy], *was = best_place(n);
 
 	n->in[hierarchy] = place;
-	settle(t, n);
+	/* In the same place as before what ancestors told, who may be gone by now, stays. */
+	if (best_place(n) != was) {
+		n->asked = false;
+		set_place(t, n, lt_place_share(best_place(n)));
+	}
 	lt_place_put(t->places, before);
 }
 
@@ -493,6 +508,7 @@ static void ask_ancestors(struct lt_process_table *t, struct node *n, bool may_l
 		} else if (want_pod && theirs->pod_uid[0]) {
 			memcpy(c.pod_uid, theirs->pod_uid, sizeof(c.pod_uid));
 			memcpy(c.qos, theirs->qos, sizeof(c.qos));
+			c.pod_is_claim = theirs->pod_is_claim;
 			told = true;
 			want_pod = false;
 		}
@@ -511,7 +527,7 @@ static void remember_stay(struct lt_process_table *t, struct node *n, uint64_t u
 	struct stays *s = n->stays;
 
 	ask_ancestors(t, n, false);
-	if (!n->place)
+	if (!place_of(n))
 		return;
 	if (!s)
 		s = n->stays = lt_calloc(1, sizeof(*s));
@@ -523,7 +539,7 @@ static void remember_stay(struct lt_process_table *t, struct node *n, uint64_t u
 	}
 	s->stay[s->count++] = (struct stay){.until_ns = until_ns,
 					    .cgroup_id = n->p.cgroup_id,
-					    .place = lt_place_share(n->place)};
+					    .place = lt_place_share(place_of(n))};
 }
 
 /* Where it was at @at_ns; NULL: where it is. A move is told of a moment after it happened: in that
@@ -545,12 +561,6 @@ static const struct stay *stay_at(const struct node *n, uint64_t at_ns, uint64_t
 }
 
 /* ---- events ---- */
-
-static void came_back(struct node *n)
-{
-	n->p.end_ns = 0;
-	lt_list_remove(&n->ended);
-}
 
 /* Where an exec event says that the process is. */
 static void place_of_exec(struct lt_process_table *t, struct node *n,
@@ -584,7 +594,7 @@ void lt_process_exec(struct lt_process_table *t, const struct lt_event_exec *eve
 	if (!n)
 		return;
 	n->exact = true;
-	came_back(n);
+	n->p.end_ns = 0; /* it came back: the end of its first thread is none */
 	touch(t, n);
 	n->p.parent_tgid = event->parent_tgid;
 	n->p.uid = event->uid;
@@ -605,17 +615,16 @@ void lt_process_exec(struct lt_process_table *t, const struct lt_event_exec *eve
 static void inherit(struct lt_process_table *t, struct node *n, const struct node *parent)
 {
 	memcpy(n->p.comm, parent->p.comm, sizeof(n->p.comm));
-	n->exe = lt_name_share(parent->exe);
-	n->p.exe = parent->p.exe;
-	set_env(n, env_share(parent->env));
+	if (parent->p.exe != no_exe)
+		n->p.exe = lt_name_share(parent->p.exe);
+	share_env(n, parent);
 	n->looked = parent->looked;
 	n->stack_start = parent->stack_start;
 	for (size_t i = 0; i < LT_CGROUP_HIERARCHIES; i++)
 		n->in[i] = lt_place_share(parent->in[i]);
-	n->base = parent->base;
 	n->cut = parent->cut;
 	n->asked = parent->asked;
-	set_place(t, n, lt_place_share(parent->place));
+	set_place(t, n, lt_place_share(place_of(parent)));
 }
 
 void lt_process_fork(struct lt_process_table *t, const struct lt_event_fork *event)
@@ -698,7 +707,7 @@ void lt_process_tick(struct lt_process_table *t, uint64_t now_ns)
 {
 	lt_places_tick(t->places, now_ns, t->keep_ended_ns);
 	while (!lt_list_is_empty(&t->ended)) {
-		struct node *n = of_ended(t->ended.next);
+		struct node *n = of_order(t->ended.next);
 
 		if (n->p.end_ns > now_ns || now_ns - n->p.end_ns < t->keep_ended_ns)
 			return;
@@ -857,10 +866,11 @@ static void scan_one(struct lt_process_table *t, uint32_t tgid)
 /* Exit events can be lost: what the scan did not meet is gone. */
 static void end_unseen(struct lt_process_table *t)
 {
-	for (struct lt_list *l = t->recent.next; l != &t->recent; l = l->next) {
-		struct node *n = of_recent(l);
+	for (struct lt_list *l = t->living.next, *next; l != &t->living; l = next) {
+		struct node *n = of_order(l);
 
-		if (n->seen != t->scans && !n->p.end_ns)
+		next = l->next;
+		if (n->seen != t->scans)
 			node_ended(t, n, lt_clock_boot_ns());
 	}
 }
@@ -917,7 +927,7 @@ int lt_process_table_new(const struct lt_process_opts *opts, struct lt_process_t
 
 	if (!t)
 		return -ENOMEM;
-	lt_list_init(&t->recent);
+	lt_list_init(&t->living);
 	lt_list_init(&t->ended);
 	t->max = opts->max_processes ? opts->max_processes : MAX_PROCESSES;
 	if (t->max < MIN_PROCESSES)
@@ -944,8 +954,9 @@ struct lt_process_table *lt_process_table_free(struct lt_process_table *t)
 {
 	if (!t)
 		return NULL;
-	while (!lt_list_is_empty(&t->recent))
-		remove_node(t, of_recent(t->recent.next));
+	while (t->count > 0)
+		remove_node(
+			t, of_order(lt_list_is_empty(&t->living) ? t->ended.next : t->living.next));
 	for (size_t i = 0; i < t->env_count; i++)
 		lt_free(t->env_names[i]);
 	lt_free(t->bucket);

@@ -78,6 +78,31 @@ static void control_characters_do_not_get_into_names(void **state)
 	assert_string_equal(c.id, "a??b\\xZZ\\x2");
 }
 
+static void check_claims(const char *path, bool id, bool pod)
+{
+	struct lt_container c;
+
+	lt_container_parse(path, &c);
+	assert_int_equal(c.id_is_claim, id);
+	assert_int_equal(c.pod_is_claim, pod);
+}
+
+static void names_that_others_can_choose_are_claims(void **state)
+{
+	(void)state;
+	check_claims("/docker/" ID, false, false);
+	check_claims("/kubepods/burstable/pod" UID "/" ID, false, false);
+	check_claims("/kubepods/burstable/pod" UID "/" ID "/docker/" ID, true, false);
+	check_claims("/docker/" ID "/kubelet/kubepods/burstable/pod" UID "/" ID, true, true);
+	check_claims("/docker/" ID "/system.slice/a.service", false, false);
+	check_claims("/user.slice/user-1000.slice/user@1000.service/docker-" ID ".scope", true,
+		     false);
+	check_claims("/user.slice/user-1000.slice/user@1000.service/kubepods/pod" UID "/" ID, true,
+		     true);
+	check_claims("/user.slice/user-1000.slice/session-1.scope", false, false);
+	check_claims("/machine.slice/systemd-nspawn@build.service/supervisor", false, false);
+}
+
 static void oversized_names_are_cut(void **state)
 {
 	char path[5000];
@@ -212,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_path_of_the_fixture_is_understood),
 		cmocka_unit_test(control_characters_do_not_get_into_names),
+		cmocka_unit_test(names_that_others_can_choose_are_claims),
 		cmocka_unit_test(oversized_names_are_cut),
 		cmocka_unit_test(every_cut_of_a_long_path_is_safe),
 		cmocka_unit_test(pure_v2_gives_its_only_line),

@@ -1030,6 +1030,34 @@ static void the_table_has_a_ceiling_and_forgets_the_longest_unused(void **state)
 	assert_non_null(lt_process_find(f->table, 12, 12 * SECOND, 0));
 }
 
+static void at_the_ceiling_the_dead_go_first(void **state)
+{
+	const struct fixture *f = *state;
+
+	for (uint32_t i = 1; i <= 64; i++)
+		do_exec(f, i, 0, i * SECOND, 0, "/bin/a", "/a.service");
+	do_exit(f, 60, 60 * SECOND, 100 * SECOND);
+	do_exit(f, 50, 50 * SECOND, 101 * SECOND);
+	do_exec(f, 100, 0, 100 * SECOND, 0, "/bin/a", "/");
+	assert_null(lt_process_find(f->table, 60, 60 * SECOND, 0));
+	assert_non_null(lt_process_find(f->table, 50, 50 * SECOND, 0));
+	do_exec(f, 101, 0, 101 * SECOND, 0, "/bin/a", "/");
+	assert_null(lt_process_find(f->table, 50, 50 * SECOND, 0));
+	assert_non_null(lt_process_find(f->table, 1, 1 * SECOND, 0));
+}
+
+static void an_exec_brings_back_whose_first_thread_ended(void **state)
+{
+	const struct fixture *f = *state;
+
+	do_exec(f, 500, 1, 5 * SECOND, 0, "/bin/a", "/a.service");
+	do_exit(f, 500, 5 * SECOND, 6 * SECOND);
+	do_exec(f, 500, 1, 5 * SECOND, 0, "/bin/b", "/a.service");
+	lt_process_tick(f->table, 600 * SECOND);
+	assert_int_equal(must_find(f, 500, 5 * SECOND, 0)->end_ns, 0);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 0)->comm, "b");
+}
+
 static void what_ended_is_forgotten_after_its_time(void **state)
 {
 	const struct fixture *f = *state;
@@ -1167,6 +1195,8 @@ int main(void)
 		CASE(levels_cut_by_the_event_are_made_whole),
 		cmocka_unit_test(the_real_proc_knows_this_process),
 		SMALL(the_table_has_a_ceiling_and_forgets_the_longest_unused),
+		SMALL(at_the_ceiling_the_dead_go_first),
+		CASE(an_exec_brings_back_whose_first_thread_ended),
 		CASE(what_ended_is_forgotten_after_its_time),
 		SMALL(a_storm_of_processes_stays_within_the_ceiling),
 		cmocka_unit_test(wrong_options_are_refused),
