@@ -212,12 +212,13 @@ static const char *or_dash(const char *text)
 static int add_line(struct lt_table *table, const struct row *row)
 {
 	char id[SHORT_ID + 1], digest[SHORT_DIGEST + 1], pod[512];
-	const char *const cells[] = {id,     or_dash(row->name), or_dash(row->image),
-				     digest, or_dash(pod),	 row->source};
+	const char *const cells[] = {id,  or_dash(row->name), or_dash(row->image), digest,
+				     pod, row->source};
 
 	snprintf(id, sizeof(id), "%s", row->id);
 	snprintf(digest, sizeof(digest), "%s", or_dash(row->digest));
-	snprintf(pod, sizeof(pod), "%s%s%s", row->namespace, row->pod[0] ? "/" : "", row->pod);
+	snprintf(pod, sizeof(pod), "%s%s%s", row->namespace, row->pod[0] ? "/" : "",
+		 or_dash(row->pod));
 	return lt_table_row(table, cells, NULL);
 }
 
