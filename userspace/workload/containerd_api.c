@@ -269,4 +269,4 @@ const struct lt_source_ops lt_containerd_ops = {.open = containerd_open,
 						.look = look,
 						.list = list,
 						.watch = watch,
-						.rank = 2};
+						.rank = 5};
