@@ -89,7 +89,8 @@ static void on_container(void *arg, const struct lt_runtime_source *source,
 		if (strcmp(f->labels.at[i].key, "tenant") == 0)
 			tenant = f->labels.at[i].value;
 	}
-	snprintf(line, sizeof(line), "%.4s %s %s %.10s %s %s|", f->id, f->name, f->image, f->digest,
+	snprintf(line, sizeof(line), "%.4s %s %s %.10s %s%s%s %s|", f->id, f->name, f->image,
+		 f->digest, f->namespace, f->namespace[0] ? "/" : "",
 		 lt_runtime_type_name(source->type), tenant);
 	pthread_mutex_lock(&told.lock);
 	add(told.log, sizeof(told.log), line);
@@ -692,29 +693,59 @@ static void none_is_asked_where_there_is_none(void **state)
 	end();
 }
 
+#define USER_STORAGE "home/u/.local/share/containers/storage"
+
+static void put_user_storage(const char *containers)
+{
+	static const char *const folders[] = {
+		"etc",
+		"run",
+		"home",
+		"home/u",
+		"home/u/.local",
+		"home/u/.local/share",
+		"home/u/.local/share/containers",
+		USER_STORAGE,
+		USER_STORAGE "/overlay-containers",
+	};
+
+	for (size_t i = 0; i < LT_COUNT(folders); i++)
+		mkdir(in_folder(folders[i]), 0755);
+	write_file(USER_STORAGE "/overlay-containers/containers.json", lt_bytes_str(containers));
+	write_file("etc/passwd", lt_bytes_str("root:x:0:0::/root:/bin/sh\nbad\n"
+					      "u:x:1001:1001:a user:/home/u:/bin/sh\n"));
+}
+
 /* As in a DaemonSet, with the host below another root: root's places, and those of users. */
 static void usual_places_are_found(void **state)
 {
-	static const char passwd[] = "root:x:0:0::/root:/bin/sh\nbad\n"
-				     "u:x:1001:1001:a user:/home/u:/bin/sh\n";
-	struct lt_bytes containers = answer("storage_containers.json");
-
 	(void)state;
-	mkdir(in_folder("etc"), 0755);
-	mkdir(in_folder("home"), 0755);
-	mkdir(in_folder("home/u"), 0755);
-	mkdir(in_folder("home/u/.local"), 0755);
-	mkdir(in_folder("home/u/.local/share"), 0755);
-	mkdir(in_folder("home/u/.local/share/containers"), 0755);
-	mkdir(in_folder("home/u/.local/share/containers/storage"), 0755);
-	mkdir(in_folder("home/u/.local/share/containers/storage/overlay-containers"), 0755);
-	write_file("home/u/.local/share/containers/storage/overlay-containers/containers.json",
-		   containers);
-	write_file("etc/passwd", lt_bytes_str(passwd));
+	put_user_storage("[{\"id\":\"" ID_B "\",\"names\":[\"b\"]}]");
 	begin("{host_root: '@/'}");
-	wait_for(told.log, "40df web1 localhost/t:1  storage -|");
+	wait_for(told.log, "bbbb b   storage -|");
 	end();
-	free((void *)containers.p);
+}
+
+/* A user writes of a container of root's, as if it were another one. */
+static void users_say_nothing_of_what_is_not_theirs(void **state)
+{
+	(void)state;
+	put_user_storage("[]");
+	start_fake(ANSWERS_ALL);
+	atomic_store(&fake.has_a, true);
+	assert_int_equal(symlink("../d.sock", in_folder("run/docker.sock")), 0);
+	begin("{host_root: '@'}");
+	wait_for(told.log, "aaaa web reg/web:1 sha256:111 docker acme|");
+	pause_ms(50);
+	put_user_storage("[{\"id\":\"" ID_A "\",\"names\":[\"lie\"]},{\"id\":\"" ID_B
+			 "\",\"names\":[\"k8s_b_pod_shop_uid_0\"]}]");
+	wait_for(told.log, "bbbb b   storage -|");
+	assert_false(has(told.log, "lie"));
+	assert_false(has(told.log, "shop"));
+	put_user_storage("[]");
+	wait_for(told.gone, "bbbb|");
+	assert_false(has(told.gone, "aaaa"));
+	end();
 }
 
 static int make_folder(void **state)
@@ -757,6 +788,7 @@ int main(void)
 		TEST(it_is_said_once_that_none_is_there),
 		TEST(none_is_asked_where_there_is_none),
 		TEST(usual_places_are_found),
+		TEST(users_say_nothing_of_what_is_not_theirs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
