@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 struct lt_json_file {
 	json_t *root;
@@ -27,6 +29,13 @@ static void *allocate(size_t n)
 	return lt_calloc(1, n);
 }
 
+/* What files and answers hold may be somebody's prompt, or an environment with keys. */
+static void wipe_and_free(void *p)
+{
+	lt_wipe(p, malloc_usable_size(p));
+	lt_free(p);
+}
+
 /* jansson's messages end with the text they stumbled over, which may be somebody's prompt. */
 static void cut_quote(char *message)
 {
@@ -43,7 +52,7 @@ int lt_json_file_parse(struct lt_bytes text, const char *name, struct lt_json_fi
 	struct lt_json_file *file = NULL;
 	json_error_t error;
 
-	json_set_alloc_funcs(allocate, lt_free);
+	json_set_alloc_funcs(allocate, wipe_and_free);
 	file = lt_calloc(1, sizeof(*file));
 	if (!file)
 		return lt_problem_set(problem, -ENOMEM, name, 0, "out of memory");

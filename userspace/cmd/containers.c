@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,18 +28,19 @@ struct row {
 };
 
 struct listing {
-	bool json;
+	bool json, follow;
 	int error;
 	pthread_mutex_t lock; /* of what follows: the runtimes tell on their own threads */
 	struct row *rows;
 	size_t count, room;
 	bool failed; /* some source could not be asked */
+	struct lt_table *table;
 };
 
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"Usage: ledgertap containers [--config FILE] [--json]\n\n"
+		"Usage: ledgertap containers [--config FILE] [--follow] [--json]\n\n"
 		"Lists the containers of this host as their runtimes describe them: what the "
 		"agent would\n"
 		"know of a call from one of them. Changes nothing.\n\n"
@@ -150,33 +152,6 @@ static void on_state(void *arg, const struct lt_runtime_source *source, const ch
 	pthread_mutex_unlock(&l->lock);
 }
 
-static int gather(struct listing *l, const struct lt_config *config)
-{
-	static const struct timespec pause = {.tv_nsec = 10000000};
-	lt_defer(lt_runtimes_config_freep)
-	struct lt_runtimes_config *runtimes = NULL;
-	struct lt_runtimes_opts opts = {.container = on_container, .state = on_state, .arg = l};
-	struct lt_runtimes *r = NULL;
-	struct lt_problem problem = {0};
-	uint64_t until_ns = lt_clock_boot_ns() + WAIT_NS;
-	int e = lt_runtimes_config_new(config->yaml, config->containers, &runtimes, &problem);
-
-	if (e < 0)
-		return e;
-	opts.config = runtimes;
-	e = lt_runtimes_start(&opts, &r);
-	if (e < 0)
-		return e;
-	while (!lt_runtimes_settled(r) && lt_clock_boot_ns() < until_ns)
-		nanosleep(&pause, NULL);
-	if (!lt_runtimes_settled(r)) {
-		fprintf(stderr, "ledgertap containers: not all has been answered within 5 s\n");
-		l->failed = true;
-	}
-	lt_runtimes_stop(r);
-	return l->error;
-}
-
 static void print_json(const struct row *row)
 {
 	struct lt_json_writer w;
@@ -212,51 +187,124 @@ static const char *or_dash(const char *text)
 static int add_line(struct lt_table *table, const struct row *row)
 {
 	char id[SHORT_ID + 1], digest[SHORT_DIGEST + 1], pod[512];
-	const char *const cells[] = {id,     or_dash(row->name), or_dash(row->image),
-				     digest, or_dash(pod),	 row->source};
+	const char *const cells[] = {id,  or_dash(row->name), or_dash(row->image), digest,
+				     pod, row->source};
 
 	snprintf(id, sizeof(id), "%s", row->id);
 	snprintf(digest, sizeof(digest), "%s", or_dash(row->digest));
-	snprintf(pod, sizeof(pod), "%s%s%s", row->namespace, row->pod[0] ? "/" : "", row->pod);
+	snprintf(pod, sizeof(pod), "%s%s%s", row->namespace, row->pod[0] ? "/" : "",
+		 or_dash(row->pod));
 	return lt_table_row(table, cells, NULL);
 }
 
-static int print_table(const struct listing *l)
+static int print_table(struct listing *l)
 {
 	static const struct lt_table_column columns[] = {
-		{.title = "ID"},
-		{.title = "NAME", .least = 12},
-		{.title = "IMAGE", .least = 20},
-		{.title = "DIGEST", .drop = 1},
-		{.title = "POD", .least = 12},
+		{.title = "ID", .usual = SHORT_ID},
+		{.title = "NAME", .least = 12, .usual = 20},
+		{.title = "IMAGE", .least = 20, .usual = 40},
+		{.title = "DIGEST", .drop = 1, .usual = SHORT_DIGEST},
+		{.title = "POD", .least = 12, .usual = 20},
 		{.title = "SOURCE", .least = 12, .drop = 2},
 	};
-	lt_defer(lt_table_freep)
-	struct lt_table *table = NULL;
-	int r = lt_table_new(columns, LT_COUNT(columns), lt_terminal_width(stdout),
-			     lt_terminal_colour(stdout), &table);
+	int r = 0;
 
+	if (!l->table) {
+		r = lt_table_new(columns, LT_COUNT(columns), lt_terminal_width(stdout),
+				 lt_terminal_colour(stdout), &l->table);
+		if (r == 0 && l->follow)
+			lt_table_expect(l->table);
+		if (r == 0 && l->count == 0)
+			lt_table_print(l->table, stdout);
+	}
 	for (size_t i = 0; r == 0 && i < l->count; i++)
-		r = add_line(table, &l->rows[i]);
-	if (r == 0)
-		lt_table_print(table, stdout);
+		r = add_line(l->table, &l->rows[i]);
+	if (r == 0 && l->count > 0)
+		lt_table_print(l->table, stdout);
 	return r;
 }
 
-static int print(const struct listing *l)
+/* What has come since the last time. */
+static int print(struct listing *l)
 {
-	if (!l->json)
-		return print_table(l);
+	int r = 0;
+
+	pthread_mutex_lock(&l->lock);
+	if (l->json) {
+		for (size_t i = 0; i < l->count; i++)
+			print_json(&l->rows[i]);
+	} else {
+		r = print_table(l);
+	}
 	for (size_t i = 0; i < l->count; i++)
-		print_json(&l->rows[i]);
-	return 0;
+		row_free(&l->rows[i]);
+	l->count = 0;
+	if (r == 0)
+		r = l->error;
+	pthread_mutex_unlock(&l->lock);
+	return fflush(stdout) == 0 ? r : -errno;
+}
+
+static void wait_settled(struct listing *l, struct lt_runtimes *r)
+{
+	static const struct timespec pause = {.tv_nsec = 10000000};
+	uint64_t until_ns = lt_clock_boot_ns() + WAIT_NS;
+
+	while (!lt_runtimes_settled(r) && lt_clock_boot_ns() < until_ns)
+		nanosleep(&pause, NULL);
+	if (lt_runtimes_settled(r))
+		return;
+	fprintf(stderr, "ledgertap containers: not all has been answered within 5 s\n");
+	pthread_mutex_lock(&l->lock);
+	l->failed = true;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Until Ctrl-C, which was kept from the threads. */
+static int follow(struct listing *l, const sigset_t *signals)
+{
+	static const struct timespec pause = {.tv_nsec = 100000000};
+	int r = print(l);
+
+	while (r == 0 && sigtimedwait(signals, NULL, &pause) < 0)
+		r = print(l);
+	return r;
+}
+
+static int run(struct listing *l, const struct lt_config *config)
+{
+	lt_defer(lt_runtimes_config_freep)
+	struct lt_runtimes_config *runtimes = NULL;
+	struct lt_runtimes_opts opts = {.container = on_container, .state = on_state, .arg = l};
+	lt_defer(lt_runtimes_stopp)
+	struct lt_runtimes *r = NULL;
+	struct lt_problem problem = {0};
+	sigset_t signals;
+	int e = lt_runtimes_config_new(config->yaml, config->containers, &runtimes, &problem);
+
+	if (e < 0)
+		return e;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	opts.config = runtimes;
+	e = lt_runtimes_start(&opts, &r);
+	if (e < 0)
+		return e;
+	wait_settled(l, r);
+	if (l->follow)
+		return follow(l, &signals);
+	r = lt_runtimes_stop(r);
+	return print(l);
 }
 
 /* 1: help was asked for. */
-static int read_options(int argc, char **argv, const char **ret_config, bool *ret_json)
+static int read_options(int argc, char **argv, const char **ret_config, struct listing *l)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
+		{"follow", no_argument, NULL, 'f'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -269,7 +317,9 @@ static int read_options(int argc, char **argv, const char **ret_config, bool *re
 		if (c == 'c')
 			*ret_config = optarg;
 		else if (c == 'j')
-			*ret_json = true;
+			l->json = true;
+		else if (c == 'f')
+			l->follow = true;
 		else
 			return -EINVAL;
 	}
@@ -284,7 +334,7 @@ int lt_cmd_containers(int argc, char **argv)
 	struct lt_problem problem = {0};
 	const char *path = NULL;
 	char text[1024];
-	int r = read_options(argc, argv, &path, &l.json);
+	int r = read_options(argc, argv, &path, &l);
 
 	if (r != 0) {
 		usage(r > 0 ? stdout : stderr);
@@ -296,13 +346,12 @@ int lt_cmd_containers(int argc, char **argv)
 			lt_problem_format(&problem, text, sizeof(text)));
 		return LT_EXIT_FAILED;
 	}
-	r = gather(&l, config);
-	if (r == 0)
-		r = print(&l);
+	r = run(&l, config);
 	if (r < 0)
 		fprintf(stderr, "ledgertap containers: %s\n", strerror(-r));
 	for (size_t i = 0; i < l.count; i++)
 		row_free(&l.rows[i]);
 	lt_free(l.rows);
+	lt_table_free(l.table);
 	return r < 0 || l.failed ? LT_EXIT_FAILED : LT_EXIT_OK;
 }

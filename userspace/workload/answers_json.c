@@ -28,29 +28,42 @@ static void read_id(struct lt_bytes text, char ret_id[LT_DRAFT_ID])
 		ret_id[0] = '\0';
 }
 
-/* What an answer and the file have in common: names and labels last, since labels know better. */
-static void read_config(const struct lt_json_value *v, struct lt_container_draft *d)
+/* Its own name: those with another slash are what others call it. */
+static struct lt_bytes own_name(const struct lt_json_value *names)
 {
-	const struct lt_json_value *config = lt_json_get(v, "Config");
+	struct lt_bytes name = lt_bytes("", 0);
 
-	lt_draft_name(d, text_at(v, "Name"));
-	COPY(d->image, text_at(config, "Image"));
-	COPY(d->image_id, text_at(v, "Image"));
-	lt_ignore(lt_json_members(lt_json_get(config, "Labels"), label, d));
+	for (size_t i = lt_json_count(names); i-- > 0;) {
+		struct lt_bytes text;
+
+		if (lt_json_text(lt_json_at(names, i), &text) && text.n > 1 &&
+		    !memchr(text.p + 1, '/', text.n - 1))
+			name = text;
+	}
+	return name;
 }
 
-void lt_docker_inspect(const struct lt_json_value *v, struct lt_container_draft *d)
+/* Names before labels, since labels know better. */
+void lt_docker_entry(const struct lt_json_value *v, struct lt_container_draft *d)
 {
 	lt_draft_id(d, text_at(v, "Id"));
-	read_config(v, d);
+	lt_draft_name(d, own_name(lt_json_get(v, "Names")));
+	COPY(d->image, text_at(v, "Image"));
+	COPY(d->image_id, text_at(v, "ImageID"));
 	lt_draft_digest(d, text_at(lt_json_get(v, "ImageManifestDescriptor"), "digest"));
+	lt_ignore(lt_json_members(lt_json_get(v, "Labels"), label, d));
 }
 
 void lt_docker_file(const struct lt_json_value *v, struct lt_container_draft *d)
 {
+	const struct lt_json_value *config = lt_json_get(v, "Config");
+
 	lt_draft_id(d, text_at(v, "ID"));
-	read_config(v, d);
+	lt_draft_name(d, text_at(v, "Name"));
+	COPY(d->image, text_at(config, "Image"));
+	COPY(d->image_id, text_at(v, "Image"));
 	lt_draft_digest(d, text_at(lt_json_get(v, "ImageManifest"), "digest"));
+	lt_ignore(lt_json_members(lt_json_get(config, "Labels"), label, d));
 }
 
 /* "registry:5000/team/app:1.2" is of the repository "registry:5000/team/app". */
@@ -87,11 +100,6 @@ void lt_docker_image(const struct lt_json_value *v, struct lt_container_draft *d
 		if (same(repository(text), wanted))
 			return;
 	}
-}
-
-void lt_docker_entry(const struct lt_json_value *v, char ret_id[LT_DRAFT_ID])
-{
-	read_id(text_at(v, "Id"), ret_id);
 }
 
 enum lt_runtime_news lt_docker_event(const struct lt_json_value *v, char ret_id[LT_DRAFT_ID])

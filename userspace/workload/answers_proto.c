@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "userspace/base/json_scan.h"
 #include "userspace/workload/proto_message.h"
 #include "userspace/workload/runtime_answers.h"
 
@@ -122,19 +123,31 @@ int lt_cri_entry(struct lt_bytes message, char ret_id[LT_DRAFT_ID])
 	return r;
 }
 
-/* The kubelet asks for an image by its id: what it was called stands in the OCI spec alone. */
+static void on_image_name(void *arg, const struct lt_json_hit *hit)
+{
+	struct lt_container_draft *d = arg;
+
+	if (hit->type == LT_JSON_STRING && !hit->cut)
+		COPY(d->image, hit->text);
+}
+
+/*
+ * The kubelet asks for an image by its id: what it was called stands in the OCI spec alone. That
+ * has the environment as well, so it is passed over, not read into memory.
+ */
 static void read_oci_spec(struct lt_bytes json, struct lt_container_draft *d)
 {
-	lt_defer(lt_json_file_freep)
-	struct lt_json_file *file = NULL;
-	struct lt_bytes name;
+	static const char *const wanted[] = {"annotations.\"io.kubernetes.cri.image-name\""};
+	struct lt_json_sink sink = {.arg = d, .hit = on_image_name};
+	lt_defer(lt_json_paths_freep)
+	struct lt_json_paths *paths = NULL;
+	lt_defer(lt_json_scan_freep)
+	struct lt_json_scan *scan = NULL;
+	size_t bad;
 
-	if (lt_json_file_parse(json, "spec", &file, NULL) < 0)
-		return;
-	if (lt_json_text(lt_json_get(lt_json_get(lt_json_file_root(file), "annotations"),
-				     "io.kubernetes.cri.image-name"),
-			 &name))
-		COPY(d->image, name);
+	if (lt_json_paths_new(wanted, LT_COUNT(wanted), &paths, &bad) == 0 &&
+	    lt_json_scan_new(paths, &sink, &scan) == 0)
+		lt_ignore(lt_json_scan_feed(scan, json));
 }
 
 int lt_containerd_container(struct lt_bytes message, struct lt_container_draft *d)

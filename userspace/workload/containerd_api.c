@@ -119,7 +119,8 @@ static int look_in(struct lt_source *s, const char *namespace, const char *id,
 		r = read_digest(s, k, namespace, &got);
 	if (r < 0)
 		return r;
-	if (!got.draft->name[0])
+	/* ctr has no other name for it. */
+	if (!got.draft->name[0] && !got.draft->pod[0])
 		lt_draft_text(got.draft->name, sizeof(got.draft->name), lt_bytes_str(id));
 	lt_source_found(s);
 	return 0;
@@ -268,4 +269,4 @@ const struct lt_source_ops lt_containerd_ops = {.open = containerd_open,
 						.look = look,
 						.list = list,
 						.watch = watch,
-						.rank = 2};
+						.rank = 5};

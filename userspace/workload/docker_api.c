@@ -12,9 +12,11 @@
 #include "userspace/workload/runtime_answers.h"
 #include "userspace/workload/runtime_source.h"
 
-enum { API_PATH = LT_DRAFT_TEXT + 32 };
+enum { API_PATH = LT_DRAFT_TEXT + 80 };
 
-/* {"type":["container"]} */
+/* {"type":["container"]}, {"id":["%s"]}. Listed, not inspected: an inspected container comes with
+ * its environment, which is nobody's business here. */
+#define LOOK_PATH "/containers/json?all=1&filters=%%7B%%22id%%22%%3A%%5B%%22%s%%22%%5D%%7D"
 static const char events_path[] = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
 
 struct docker {
@@ -26,6 +28,7 @@ struct docker {
 struct got {
 	struct lt_source *source;
 	struct lt_container_draft *draft;
+	const char *id; /* the container that is looked up */
 	bool any;
 };
 
@@ -76,12 +79,16 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-static int on_inspect(void *arg, const struct lt_json_value *v)
+/* The filter takes the beginning of an id, too: then it is another one's. */
+static int on_looked_up(void *arg, const struct lt_json_value *v)
 {
 	struct got *got = arg;
 
-	lt_docker_inspect(v, got->draft);
-	got->any = true;
+	if (got->any)
+		return 0;
+	lt_draft_reset(got->draft);
+	lt_docker_entry(v, got->draft);
+	got->any = strcmp(got->draft->id, got->id) == 0;
 	return 0;
 }
 
@@ -110,16 +117,15 @@ static int read_digest(struct lt_source *s, struct docker *k, struct got *got)
 static int look(struct lt_source *s, const char *id, struct lt_problem *problem)
 {
 	struct docker *k = lt_source_kept(s);
-	struct got got = {.source = s, .draft = lt_source_draft(s)};
+	struct got got = {.source = s, .draft = lt_source_draft(s), .id = id};
 	char path[API_PATH];
 	int r;
 
 	if (!is_plain(id))
 		return -ENXIO;
-	snprintf(path, sizeof(path), "/containers/%s/json", id);
-	r = get(s, k->http, path, 0, on_inspect, &got, problem);
-	/* The API takes names, too, and the beginning of an id: then it is another one's. */
-	if (r == 0 && (!got.any || strcmp(got.draft->id, id) != 0))
+	snprintf(path, sizeof(path), LOOK_PATH, id);
+	r = get(s, k->http, path, 0, on_looked_up, &got, problem);
+	if (r == 0 && !got.any)
 		r = -ENXIO;
 	if (r == 0)
 		r = read_digest(s, k, &got);
@@ -130,18 +136,19 @@ static int look(struct lt_source *s, const char *id, struct lt_problem *problem)
 
 static int on_entry(void *arg, const struct lt_json_value *v)
 {
-	char id[LT_DRAFT_ID];
+	struct got *got = arg;
 
-	lt_docker_entry(v, id);
-	if (id[0])
-		lt_source_listed(((struct got *)arg)->source, id);
+	lt_draft_reset(got->draft);
+	lt_docker_entry(v, got->draft);
+	if (got->draft->id[0])
+		lt_source_listed(got->source, got->draft->id);
 	return 0;
 }
 
 static int list(struct lt_source *s, struct lt_problem *problem)
 {
 	struct docker *k = lt_source_kept(s);
-	struct got got = {.source = s};
+	struct got got = {.source = s, .draft = lt_source_draft(s)};
 	int r = get(s, k->http, "/containers/json", 0, on_entry, &got, problem);
 
 	/* Whoever answers that is no such daemon. */

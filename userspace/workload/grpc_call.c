@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 enum {
 	PREFIX = 5, /* compressed or not, and the length */
@@ -48,6 +49,7 @@ struct lt_grpc_messages *lt_grpc_messages_free(struct lt_grpc_messages *m)
 {
 	if (!m)
 		return NULL;
+	lt_wipe(m->buffer, m->room);
 	lt_free(m->buffer);
 	lt_free(m);
 	return NULL;
@@ -234,7 +236,7 @@ static int by_status(const struct lt_http_answer *answer, const char *path,
 	case 0:
 		return 0;
 	case NOT_FOUND:
-		return -ENOENT;
+		return -ENXIO;
 	case UNIMPLEMENTED:
 		return -EOPNOTSUPP;
 	case PERMISSION_DENIED:

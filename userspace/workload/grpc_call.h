@@ -41,7 +41,7 @@ struct lt_grpc_call {
 };
 
 /*
- * By the status of the answer: 0, -ENOENT (not found), -EOPNOTSUPP (no such method), -EACCES,
+ * By the status of the answer: 0, -ENXIO (not found), -EOPNOTSUPP (no such method), -EACCES,
  * -ECONNREFUSED (unavailable), else -EPROTO; or what lt_http_run and the sink say.
  */
 LT_MUST_CHECK int lt_grpc_run(struct lt_http *http, const struct lt_grpc_call *call,

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 enum { FIRST_BYTES = 4096, DEPTH_MAX = 128 };
 
@@ -39,6 +40,7 @@ struct lt_json_items *lt_json_items_free(struct lt_json_items *items)
 {
 	if (!items)
 		return NULL;
+	lt_wipe(items->buffer, items->room);
 	lt_free(items->buffer);
 	lt_free(items);
 	return NULL;

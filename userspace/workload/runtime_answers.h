@@ -10,12 +10,10 @@
 
 /* ---- Docker's API, and Podman's that is compatible with it ---- */
 
-/* GET /containers/ID/json */
-void lt_docker_inspect(const struct lt_json_value *v, struct lt_container_draft *d);
+/* An entry of GET /containers/json, which has no environment in it, as /containers/ID/json has. */
+void lt_docker_entry(const struct lt_json_value *v, struct lt_container_draft *d);
 /* GET /images/ID/json: the digest of the image that the draft names, among those that it has. */
 void lt_docker_image(const struct lt_json_value *v, struct lt_container_draft *d);
-/* The id of an entry of GET /containers/json; "" when there is none. */
-void lt_docker_entry(const struct lt_json_value *v, char ret_id[LT_DRAFT_ID]);
 
 enum lt_runtime_news { LT_NEWS_NONE, LT_NEWS_LOOK, LT_NEWS_GONE };
 /* A line of GET /events. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 enum { FILE_MAX = 64 << 20, PIECE = 16 << 10 };
 
@@ -65,7 +66,11 @@ int lt_files_items(const char *path, uid_t uid,
 	if (r < 0)
 		return r;
 	piece = lt_calloc(PIECE, 1);
-	return piece ? feed(fd, items, piece) : -ENOMEM;
+	if (!piece)
+		return -ENOMEM;
+	r = feed(fd, items, piece);
+	lt_wipe(piece, PIECE);
+	return r;
 }
 
 static bool concerns(const struct inotify_event *e, const char *const *names)

@@ -236,9 +236,21 @@ struct lt_runtime_source lt_source_about(const struct lt_source *s)
 
 /* ---- the worker ---- */
 
+/* The library's words for a socket speak of hosts and ports. */
 static const char *describe(int error, const struct lt_problem *problem)
 {
-	return problem->text[0] ? problem->text : strerror(-error);
+	switch (error) {
+	case -ENOENT:
+		return "it is not there";
+	case -ECONNREFUSED:
+		return "nobody listens there";
+	case -EACCES:
+		return "permission denied";
+	case -ETIMEDOUT:
+		return "it does not answer";
+	default:
+		return problem->text[0] ? problem->text : strerror(-error);
+	}
 }
 
 static void went_down(struct lt_source *s, int error, const struct lt_problem *problem)

@@ -50,6 +50,16 @@ static bool is_outranked(const struct lt_runtimes *r, const struct lt_source *s,
 	return false;
 }
 
+/* One that knows more may not have heard of it yet, and the container may not live long. */
+static void ask_the_better(const struct lt_runtimes *r, const struct lt_source *s, const char *id)
+{
+	for (size_t i = 0; i < atomic_load(&r->count); i++) {
+		if (r->sources[i] != s && lt_source_rank(r->sources[i]) > lt_source_rank(s) &&
+		    !lt_source_knows(r->sources[i], id))
+			lt_source_ask(r->sources[i], id, false);
+	}
+}
+
 static void on_found(void *arg, struct lt_source *s, const struct lt_container_facts *facts)
 {
 	struct lt_runtimes *r = arg;
@@ -59,6 +69,7 @@ static void on_found(void *arg, struct lt_source *s, const struct lt_container_f
 	if (!is_outranked(r, s, facts->id))
 		r->opts.container(r->opts.arg, &about, facts);
 	pthread_mutex_unlock(&r->tell);
+	ask_the_better(r, s, facts->id);
 }
 
 static void on_gone(void *arg, struct lt_source *s, const char *id)

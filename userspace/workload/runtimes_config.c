@@ -163,7 +163,7 @@ static int read_section(const struct reader *r, const struct lt_yaml_node *secti
 	if (e < 0)
 		return e;
 	root = lt_yaml_get(section, "host_root");
-	if (root && (root->quoted || root->kind != LT_YAML_SCALAR || root->text[0])) {
+	if (root && (root->kind != LT_YAML_SCALAR || root->text[0])) {
 		e = read_path(r, root, "", LT_SOURCE_PATH - 1, r->config->host_root);
 		if (e < 0)
 			return e;

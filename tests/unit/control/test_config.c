@@ -51,6 +51,7 @@ static void is_default(const struct lt_config *c)
 	assert_null(c->price_book);
 	assert_null(c->price_overlay);
 	assert_null(c->attribution);
+	assert_null(c->containers);
 	assert_int_equal(c->host_count, 0);
 	assert_int_equal(c->ring_bytes, 8 << 20);
 	assert_int_equal(c->max_connections, 16384);
@@ -72,7 +73,8 @@ static void nothing_said_means_defaults(void **state)
 					    "# only a comment\n",
 					    "---\n",
 					    "{}",
-					    "prices:\nhosts:\nattribution:\ncapture:\nlog_level:\n",
+					    "prices:\nhosts:\nattribution:\ncapture:\nlog_level:\n"
+					    "containers:\n",
 					    "prices: {book: , overlay: }\ncapture: {sweep: }\n",
 					    "hosts: []\n"};
 
@@ -96,6 +98,7 @@ static void every_setting_is_read(void **state)
 		"  - {host: \"*.corp.example\", provider: anthropic, name: proxy}\n"
 		"  - host: llm\n"
 		"attribution: {env: [TEAM], rules: [{set: {team: \"${env.TEAM}\"}}]}\n"
+		"containers: {runtimes: [{type: storage, path: /a}]}\n"
 		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m, flow_ports: [443, "
 		"8443]}\n");
 
@@ -112,6 +115,7 @@ static void every_setting_is_read(void **state)
 	assert_string_equal(c->hosts[1].provider, "openai_compatible");
 	assert_null(c->hosts[1].name);
 	assert_non_null(c->attribution);
+	assert_non_null(lt_yaml_get(c->containers, "runtimes"));
 	assert_int_equal(c->ring_bytes, 16 << 20);
 	assert_int_equal(c->max_connections, 64);
 	assert_int_equal(c->sweep_ns, 120000000000);
@@ -359,6 +363,8 @@ static void plaintext_names_ports_and_cgroups(void **state)
 	assert_string_equal(c->plain_cgroups[1], "/c*");
 	assert_false(off->plain);
 	assert_true(none->plain && !has_port(none, 11434) && none->mcp_stdio);
+	bad("containers: auto\n", 1, "a map with runtimes and host_root");
+	bad("containers:\n  runtimes:\n  - {type: dokcer}\n", 3, "docker, podman");
 	bad("mcp_stdio: 1\n", 1, "true or false");
 	bad("plaintext: yes\n", 1, "a map with enabled, ports and cgroups");
 	bad("plaintext: {enabled: 1}\n", 1, "true or false");
