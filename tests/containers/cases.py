@@ -3,6 +3,7 @@
 each call must say; nothing of it is ever told to the agent."""
 import concurrent.futures
 import secrets
+import shlex
 import shutil
 import uuid
 
@@ -14,12 +15,20 @@ from room import V1
 
 IN_A_ROW = 100  # of each of two kinds
 AT_ONCE = 50
+LOOKED_AT = 700  # ms: long enough for the agent to read /proc, where only that says it
 CASES = {}
+EARLY = {}
 FROZEN = {}
 
 
 def case(function):
     CASES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def early(function):
+    """Runs before the agent is there; the case of the same name finds what it returns by t.started_early()."""
+    EARLY[function.__name__.replace("_", "-")] = function
     return function
 
 
@@ -33,6 +42,22 @@ def hex_id():
     return secrets.token_hex(32)
 
 
+def with_node():
+    return ["-v", f"{image.NODE}:/usr/local/bin/node:ro"] if image.NODE else []
+
+
+def warm(t):
+    """Every file once, without a call: what the first call of a new file takes is another test's matter."""
+    wait = ["python3", "/lt/wait.py", "1"]
+    runs = [lambda e=engine: e.run(wait) for name, engine in t.made.items() if name != "runc"]
+    if "runc" in t.made:
+        runs.append(lambda: t.runc.run(wait, "/lt-pods/warm", "", None))
+    if "podman" in t.made and image.NODE:
+        runs.append(lambda: t.podman.run(["node", "-e", "setTimeout(() => {}, 1000)"], *with_node()))
+    with concurrent.futures.ThreadPoolExecutor(len(runs)) as workers:
+        list(workers.map(lambda run: run(), runs))
+
+
 # ---- podman, docker, containerd ----
 
 @case
@@ -42,7 +67,7 @@ def podman(t):
         options = ["--cgroup-parent", f"/lt-pods/{parent}"] if parent else []
         t.call(lambda a: t.podman.run(a, *options, *more), parent or "podman", *clients)
 
-    node = ["-v", f"{image.NODE}:/usr/local/bin/node:ro"] if image.NODE else []
+    node = with_node()
     with concurrent.futures.ThreadPoolExecutor(3) as workers:
         list(workers.map(lambda work: one(*work), [
             ("acme", ["curl", "python"]), ("globex", ["curl", "python"]),
@@ -77,6 +102,38 @@ def podman_exec(t):
 
     t.call(run, "podman", "curl")
     t.room.run(*t.podman.command, "rm", "-f", "-t", "0", "lt-exec")
+
+
+WAITING = ["python3", "/lt/wait.py", "/told/now"]
+
+
+@early
+def running_already(t):
+    """Services that do what a file says as soon as there is one: {name: (folder, engine, id)}"""
+    found = {}
+    for name in ("podman", "docker"):
+        engine, folder = getattr(t, name), t.room.folder / f"told-{name}"
+        folder.mkdir()
+        more = engines.limits() if name == "podman" else []
+        ident = t.room.run(*engine.command, "run", "-d", "-v", f"{folder}:/told:ro", "--network", "host", "--name",
+                           "lt-early", *more, engine.image, *WAITING).strip()
+        found[name] = folder, engine, ident
+    return found
+
+
+@case
+def running_already(t):
+    """They were there before the agent."""
+    def run(name, arguments):
+        folder, engine, ident = t.started_early()[name]
+        (folder / "new").write_text(shlex.join(arguments) + "\n")
+        (folder / "new").rename(folder / "now")
+        t.room.run(*engine.command, "wait", "lt-early")
+        t.room.run(*engine.command, "rm", "lt-early")
+        return Ran(ident, name, "lt-early", engine.image, engine.digest)
+
+    t.call(lambda a: run("podman", a), "podman", "curl", "python")
+    t.call(lambda a: run("docker", a), "docker", "curl")
 
 
 @case
@@ -145,7 +202,7 @@ def names(t):
 
 @case
 def v1_alone(t):
-    """Hybrid hosts with older engines: the container is in the v1 hierarchies only, and its call lasts a moment."""
+    """Hybrid hosts with older engines: the container is in the v1 hierarchies only."""
     if not V1:
         raise Missing("this host has no v1 hierarchies")
     ident = hex_id()
@@ -159,7 +216,7 @@ def v1_alone(t):
                    *arguments)
         return Ran(ident, "docker")
 
-    t.call(run, "docker", "curl", "python")
+    t.call(run, "docker", "curl", "python", delay=LOOKED_AT)
     for folder in folders:
         folder.rmdir()
 
@@ -185,26 +242,30 @@ def nested(t, arguments, outer_path, inner_path, v2, private, **known):
                       lower="/", change=privileged, **known)
 
 
+def engine_in(t, place, tenant, clients, v2, private, **known):
+    """What docker in a container starts. On hybrid hosts v2 does not have it."""
+    outer, inner = hex_id(), hex_id()
+    t.call(lambda a: nested(t, a, place + outer, f"/docker/{inner}", v2, private, id=inner, runtime="docker", **known),
+           tenant, *clients, delay=0 if v2 or not V1 else LOOKED_AT)
+
+
+def engine_in_pod(t, v2, private):
+    uid = t.pods["pod-outer"]
+    engine_in(t, f"/kubepods/burstable/pod{uid}/", "pod-outer", ["curl"], v2, private, pod_uid=uid)
+
+
 @case
 def docker_in_docker(t):
     """The inner engine sees a tree of its own, or the host's, in which its containers are not below the outer one's; on
     hybrid hosts they are below it in v1, and not there at all in v2."""
     for v2, private in ((True, True), (True, False), (False, False)):
-        outer, inner = hex_id(), hex_id()
-        t.call(lambda a: nested(t, a, f"/docker/{outer}", f"/docker/{inner}", v2, private, id=inner, runtime="docker"),
-               "docker", "curl", "python")
-
-
-def pod_with_engine(t, v2, private):
-    outer, inner, uid = hex_id(), hex_id(), t.pods["pod-outer"]
-    t.call(lambda a: nested(t, a, f"/kubepods/burstable/pod{uid}/{outer}", f"/docker/{inner}", v2, private, id=inner,
-                            runtime="docker", pod_uid=uid), "pod-outer", "curl")
+        engine_in(t, "/docker/", "docker", ["curl", "python"], v2, private)
 
 
 @case
 def docker_in_pod(t):
     for v2, private in ((True, True), (True, False), (False, False)):
-        pod_with_engine(t, v2, private)
+        engine_in_pod(t, v2, private)
 
 
 @case
@@ -297,7 +358,7 @@ def pod(t):
 
 @frozen
 def nested_pod(t):
-    pod_with_engine(t, v2=True, private=True)
+    engine_in_pod(t, v2=True, private=True)
 
 
 @frozen
