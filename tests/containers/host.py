@@ -10,10 +10,11 @@ import time
 # Every cgroup that the cases make is below one of these.
 CGROUPS = ["lt-pods", "libpod_parent", "docker", "default", "k8s.io", "kubepods", "kubepods.slice", "kubelet.slice", "system.slice",
            "user.slice", "machine.slice", "lxc.monitor.*", "lxc.payload.*", "lxc.pivot*", "lxc", "payload", "supervisor"]
-SYSCTLS = ["net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "vm/overcommit_memory", "kernel/panic",
-           "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "user/max_user_namespaces"]
-FOLDERS = ["/run", "/run/netns", "/var/lib", "/var/run/netns", "/etc", "/etc/docker", "/etc/containers", "/etc/cni/net.d",
+SYSCTLS = ["net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet", "net/bridge/bridge-nf-call-iptables"]
+FOLDERS = ["/run", "/run/netns", "/var/lib", "/etc", "/etc/docker", "/etc/containers", "/etc/cni/net.d",
            "/var/lib/containers", "/var/lib/cni"]
+# What runtimes make there has one of these in its path.
+WORDS = ("docker", "container", "cni", "podman", "libpod", "runc", "crun", "buildah", "netns", "lxc", "machines", "nspawn")
 PLACES = ("/etc", "/var", "/run", "/sys", "/proc", "/dev")
 MARKER = "/lt-e2e."  # in the folder of a bed, which all that is started has in its command line
 RULES = [["iptables-save"], ["ip6tables-save"], ["nft", "list", "ruleset"]]
@@ -54,7 +55,8 @@ def mounts():
 
 
 def entries():
-    return {f"{folder}/{name}" for folder in FOLDERS if os.path.isdir(folder) for name in os.listdir(folder)}
+    paths = {f"{folder}/{name}" for folder in FOLDERS if os.path.isdir(folder) for name in os.listdir(folder)}
+    return {path for path in paths if any(word in path for word in WORDS)}
 
 
 def sysctls():
