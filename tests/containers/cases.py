@@ -2,14 +2,17 @@
 """What runs, and whose each call is. A case runs containers through an engine, and tells the test what the record of
 each call must say; nothing of it is ever told to the agent."""
 import concurrent.futures
+import json
 import secrets
 import shlex
 import shutil
+import subprocess
+import time
 import uuid
 
 import engines
 import image
-from bed import Missing, cgroup2_root
+from bed import BINARY, Missing, cgroup2_root
 from engines import Ran, need
 from room import V1
 
@@ -160,16 +163,43 @@ def containerd_plain(t):
     t.call(lambda a: t.containerd.run(a, id="lt-worker-1", within="default", name=engines.ANY), "containerd", "curl", "python")
 
 
+def in_pod(t, tenant, qos, arguments):
+    """By ctr, as the CRI plugin runs a pod's container: the cgroup of the kubelet, and labels that say whose it is."""
+    ident, uid, known = hex_id(), t.pods[tenant], {"pod": f"{tenant}-7c9d", "namespace": "shop", "name": "app"}
+    labels = {"io.kubernetes.container.name": "app", "io.kubernetes.pod.name": known["pod"],
+              "io.kubernetes.pod.namespace": known["namespace"], "io.kubernetes.pod.uid": uid}
+    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    return t.containerd.run(arguments, "--cgroup", f"/kubepods/{qos}pod{uid}/{ident}", *options, id=ident, pod_uid=uid,
+                            **known)
+
+
 @case
 def containerd_pods(t):
-    """Two pods as the CRI plugin runs them: the cgroup of the kubelet, and labels that say whose it is."""
     for tenant, qos in (("pod-one", "burstable/"), ("pod-two", "")):
-        ident, uid, known = hex_id(), t.pods[tenant], {"pod": f"{tenant}-7c9d", "namespace": "shop", "name": "app"}
-        labels = {"io.kubernetes.container.name": "app", "io.kubernetes.pod.name": known["pod"],
-                  "io.kubernetes.pod.namespace": known["namespace"], "io.kubernetes.pod.uid": uid}
-        options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-        t.call(lambda a: t.containerd.run(a, "--cgroup", f"/kubepods/{qos}pod{uid}/{ident}", *options, id=ident,
-                                          pod_uid=uid, **known), tenant, "curl", "python")
+        t.call(lambda a: in_pod(t, tenant, qos, a), tenant, "curl", "python")
+
+
+@case
+def listing(t):
+    """What `ledgertap containers` says of containers that run, without an agent."""
+    config = t.bed.folder / "sources.yaml"
+    config.write_text(t.sources())
+    command = [str(BINARY), "containers", "--config", str(config), "--json"]
+    if subprocess.run([*command[:2], "--help"], capture_output=True).returncode != 0:
+        raise Missing("this build has no such command")
+    wait = ["python3", "/lt/wait.py", "3"]
+    with concurrent.futures.ThreadPoolExecutor() as workers:
+        runs = [workers.submit(run) for run in (
+            lambda: t.podman.run(wait), lambda: t.rootless.run(wait), lambda: t.docker.run(wait, labelled=True),
+            lambda: in_pod(t, "pod-one", "burstable/", wait))]
+        time.sleep(2)
+        said = subprocess.run(command, capture_output=True, text=True)
+        wanted = {(r.id, r.name, r.image, r.digest, r.pod, r.namespace) for r in (run.result() for run in runs)}
+    rows = [json.loads(line) for line in said.stdout.splitlines()]
+    found = {tuple(row.get(key) or None for key in ("id", "name", "image", "digest", "pod", "namespace"))
+             for row in rows}
+    if said.returncode != 0 or found != wanted:
+        raise RuntimeError(f"exit {said.returncode}, {said.stderr.strip()}\nlists {found - wanted}\nnot {wanted - found}")
 
 
 # ---- names of cgroups that other engines and other drivers give ----

@@ -165,14 +165,17 @@ class Test:
             raise self.why_not[name]
         return self.made[name]
 
+    def sources(self):
+        """The one place that says where the runtimes are: the section of a config."""
+        sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
+        return "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
+
     def write_config(self):
-        """The one place that tells the agent where the runtimes are."""
         told = "".join(TOLD % (ident, self.tenant_of(ident)) for ident in self.ids)
         text = RULES % (self.pods | {"told": told})
         if NAMES:
             text += NAME_RULES % {"digest": self.digest, "label": engines.LABEL[0]}
-            sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
-            text += "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
+            text += self.sources()
         self.bed.config_file = self.bed.folder / "containers.yaml"
         self.bed.config_file.write_text(text)
 
@@ -266,7 +269,7 @@ def judge(test, outcomes, agent, results, strict):
         if isinstance(error, Missing) and not (strict and isinstance(error, engines.NotInstalled)):
             results.add(name, skipped=str(error))
         else:
-            results.add(name, problems[name] + ([str(error)] if error else []) + ([] if mine else ["nothing ran"]), note=note)
+            results.add(name, problems[name] + ([str(error)] if error else []) + ([] if mine or name == "listing" else ["nothing ran"]), note=note)
     results.add("nothing-else", [f"a record of no call: {r.get('host')} {r.get('comm')} {r['coverage_class']}"
                                  for r in strangers], note=f"{len(records)} records, {missing} unattributed")
 
