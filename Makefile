@@ -213,9 +213,15 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e clients-of-tests test-clients test-containers soak check-kernel run demo install uninstall man bench help format
+# Not among the others: nobody who builds or runs it wants these daemons for that.
+CONTAINER_DEPS := podman uidmap docker.io systemd-container lxc
+
+.PHONY: deps deps-containers test lint golden e2e clients-of-tests test-clients test-containers soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
+
+deps-containers: ## install the runtimes that test-containers runs, some 80 MB (root)
+	$(Q)sh packaging/deps.sh $(CONTAINER_DEPS)
 
 build/.deps: packaging/deps.sh
 	$(Q)sh packaging/deps.sh --if-missing $(DEB_DEPS)
@@ -247,7 +253,7 @@ test-clients: all clients-of-tests ## every kind of client against a replaying u
 	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
 
 test-containers: all clients-of-tests ## real containers: each call lands on its container, image and tenant (root; CASES=NAME,...)
-	$(Q)$(PYTHON) tests/containers/run.py $(if $(CASES),--only $(CASES))
+	$(Q)$(PYTHON) tests/containers/run.py $(if $(CASES),--only $(CASES)) $(if $(STRICT),--strict)
 
 soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py

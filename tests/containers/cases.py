@@ -2,24 +2,36 @@
 """What runs, and whose each call is. A case runs containers through an engine, and tells the test what the record of
 each call must say; nothing of it is ever told to the agent."""
 import concurrent.futures
+import json
 import secrets
+import shlex
 import shutil
+import subprocess
+import time
 import uuid
 
 import engines
 import image
-from bed import Missing, cgroup2_root
+from bed import BINARY, Missing, cgroup2_root
 from engines import Ran, need
 from room import V1
 
 IN_A_ROW = 100  # of each of two kinds
 AT_ONCE = 50
+LOOKED_AT = 700  # ms: long enough for the agent to read /proc, where only that says it
 CASES = {}
+EARLY = {}
 FROZEN = {}
 
 
 def case(function):
     CASES[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def early(function):
+    """Runs before the agent is there; the case of the same name finds what it returns by t.started_early()."""
+    EARLY[function.__name__.replace("_", "-")] = function
     return function
 
 
@@ -33,6 +45,22 @@ def hex_id():
     return secrets.token_hex(32)
 
 
+def with_node():
+    return ["-v", f"{image.NODE}:/usr/local/bin/node:ro"] if image.NODE else []
+
+
+def warm(t):
+    """Every file once, without a call: what the first call of a new file takes is another test's matter."""
+    wait = ["python3", "/lt/wait.py", "1"]
+    runs = [lambda e=engine: e.run(wait) for name, engine in t.made.items() if name != "runc"]
+    if "runc" in t.made:
+        runs.append(lambda: t.runc.run(wait, "/lt-pods/warm", "", None))
+    if "podman" in t.made and image.NODE:
+        runs.append(lambda: t.podman.run(["node", "-e", "setTimeout(() => {}, 1000)"], *with_node()))
+    with concurrent.futures.ThreadPoolExecutor(len(runs)) as workers:
+        list(workers.map(lambda run: run(), runs))
+
+
 # ---- podman, docker, containerd ----
 
 @case
@@ -42,7 +70,7 @@ def podman(t):
         options = ["--cgroup-parent", f"/lt-pods/{parent}"] if parent else []
         t.call(lambda a: t.podman.run(a, *options, *more), parent or "podman", *clients)
 
-    node = ["-v", f"{image.NODE}:/usr/local/bin/node:ro"] if image.NODE else []
+    node = with_node()
     with concurrent.futures.ThreadPoolExecutor(3) as workers:
         list(workers.map(lambda work: one(*work), [
             ("acme", ["curl", "python"]), ("globex", ["curl", "python"]),
@@ -79,6 +107,38 @@ def podman_exec(t):
     t.room.run(*t.podman.command, "rm", "-f", "-t", "0", "lt-exec")
 
 
+WAITING = ["python3", "/lt/wait.py", "/told/now"]
+
+
+@early
+def running_already(t):
+    """Services that do what a file says as soon as there is one: {name: (folder, engine, id)}"""
+    found = {}
+    for name in ("podman", "docker"):
+        engine, folder = getattr(t, name), t.room.folder / f"told-{name}"
+        folder.mkdir()
+        more = engines.limits() if name == "podman" else []
+        ident = t.room.run(*engine.command, "run", "-d", "-v", f"{folder}:/told:ro", "--network", "host", "--name",
+                           "lt-early", *more, engine.image, *WAITING).strip()
+        found[name] = folder, engine, ident
+    return found
+
+
+@case
+def running_already(t):
+    """They were there before the agent."""
+    def run(name, arguments):
+        folder, engine, ident = t.started_early()[name]
+        (folder / "new").write_text(shlex.join(arguments) + "\n")
+        (folder / "new").rename(folder / "now")
+        t.room.run(*engine.command, "wait", "lt-early")
+        t.room.run(*engine.command, "rm", "lt-early")
+        return Ran(ident, name, "lt-early", engine.image, engine.digest)
+
+    t.call(lambda a: run("podman", a), "podman", "curl", "python")
+    t.call(lambda a: run("docker", a), "docker", "curl")
+
+
 @case
 def podman_rootless(t):
     """Its cgroup is the bare id below the user's own: which runtime it was, only its store can tell."""
@@ -103,16 +163,43 @@ def containerd_plain(t):
     t.call(lambda a: t.containerd.run(a, id="lt-worker-1", within="default", name=engines.ANY), "containerd", "curl", "python")
 
 
+def in_pod(t, tenant, qos, arguments):
+    """By ctr, as the CRI plugin runs a pod's container: the cgroup of the kubelet, and labels that say whose it is."""
+    ident, uid, known = hex_id(), t.pods[tenant], {"pod": f"{tenant}-7c9d", "namespace": "shop", "name": "app"}
+    labels = {"io.kubernetes.container.name": "app", "io.kubernetes.pod.name": known["pod"],
+              "io.kubernetes.pod.namespace": known["namespace"], "io.kubernetes.pod.uid": uid}
+    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    return t.containerd.run(arguments, "--cgroup", f"/kubepods/{qos}pod{uid}/{ident}", *options, id=ident, pod_uid=uid,
+                            **known)
+
+
 @case
 def containerd_pods(t):
-    """Two pods as the CRI plugin runs them: the cgroup of the kubelet, and labels that say whose it is."""
     for tenant, qos in (("pod-one", "burstable/"), ("pod-two", "")):
-        ident, uid, known = hex_id(), t.pods[tenant], {"pod": f"{tenant}-7c9d", "namespace": "shop", "name": "app"}
-        labels = {"io.kubernetes.container.name": "app", "io.kubernetes.pod.name": known["pod"],
-                  "io.kubernetes.pod.namespace": known["namespace"], "io.kubernetes.pod.uid": uid}
-        options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-        t.call(lambda a: t.containerd.run(a, "--cgroup", f"/kubepods/{qos}pod{uid}/{ident}", *options, id=ident,
-                                          pod_uid=uid, **known), tenant, "curl", "python")
+        t.call(lambda a: in_pod(t, tenant, qos, a), tenant, "curl", "python")
+
+
+@case
+def listing(t):
+    """What `ledgertap containers` says of containers that run, without an agent."""
+    config = t.bed.folder / "sources.yaml"
+    config.write_text(t.sources())
+    command = [str(BINARY), "containers", "--config", str(config), "--json"]
+    if subprocess.run([*command[:2], "--help"], capture_output=True).returncode != 0:
+        raise Missing("this build has no such command")
+    wait = ["python3", "/lt/wait.py", "3"]
+    with concurrent.futures.ThreadPoolExecutor() as workers:
+        runs = [workers.submit(run) for run in (
+            lambda: t.podman.run(wait), lambda: t.rootless.run(wait), lambda: t.docker.run(wait, labelled=True),
+            lambda: in_pod(t, "pod-one", "burstable/", wait))]
+        time.sleep(2)
+        said = subprocess.run(command, capture_output=True, text=True)
+        wanted = {(r.id, r.name, r.image, r.digest, r.pod, r.namespace) for r in (run.result() for run in runs)}
+    rows = [json.loads(line) for line in said.stdout.splitlines()]
+    found = {tuple(row.get(key) or None for key in ("id", "name", "image", "digest", "pod", "namespace"))
+             for row in rows}
+    if said.returncode != 0 or found != wanted:
+        raise RuntimeError(f"exit {said.returncode}, {said.stderr.strip()}\nlists {found - wanted}\nnot {wanted - found}")
 
 
 # ---- names of cgroups that other engines and other drivers give ----
@@ -145,7 +232,7 @@ def names(t):
 
 @case
 def v1_alone(t):
-    """Hybrid hosts with older engines: the container is in the v1 hierarchies only, and its call lasts a moment."""
+    """Hybrid hosts with older engines: the container is in the v1 hierarchies only."""
     if not V1:
         raise Missing("this host has no v1 hierarchies")
     ident = hex_id()
@@ -159,7 +246,7 @@ def v1_alone(t):
                    *arguments)
         return Ran(ident, "docker")
 
-    t.call(run, "docker", "curl", "python")
+    t.call(run, "docker", "curl", "python", delay=LOOKED_AT)
     for folder in folders:
         folder.rmdir()
 
@@ -185,26 +272,30 @@ def nested(t, arguments, outer_path, inner_path, v2, private, **known):
                       lower="/", change=privileged, **known)
 
 
+def engine_in(t, place, tenant, clients, v2, private, **known):
+    """What docker in a container starts. On hybrid hosts v2 does not have it."""
+    outer, inner = hex_id(), hex_id()
+    t.call(lambda a: nested(t, a, place + outer, f"/docker/{inner}", v2, private, id=inner, runtime="docker", **known),
+           tenant, *clients, delay=0 if v2 or not V1 else LOOKED_AT)
+
+
+def engine_in_pod(t, v2, private):
+    uid = t.pods["pod-outer"]
+    engine_in(t, f"/kubepods/burstable/pod{uid}/", "pod-outer", ["curl"], v2, private, pod_uid=uid)
+
+
 @case
 def docker_in_docker(t):
     """The inner engine sees a tree of its own, or the host's, in which its containers are not below the outer one's; on
     hybrid hosts they are below it in v1, and not there at all in v2."""
     for v2, private in ((True, True), (True, False), (False, False)):
-        outer, inner = hex_id(), hex_id()
-        t.call(lambda a: nested(t, a, f"/docker/{outer}", f"/docker/{inner}", v2, private, id=inner, runtime="docker"),
-               "docker", "curl", "python")
-
-
-def pod_with_engine(t, v2, private):
-    outer, inner, uid = hex_id(), hex_id(), t.pods["pod-outer"]
-    t.call(lambda a: nested(t, a, f"/kubepods/burstable/pod{uid}/{outer}", f"/docker/{inner}", v2, private, id=inner,
-                            runtime="docker", pod_uid=uid), "pod-outer", "curl")
+        engine_in(t, "/docker/", "docker", ["curl", "python"], v2, private)
 
 
 @case
 def docker_in_pod(t):
     for v2, private in ((True, True), (True, False), (False, False)):
-        pod_with_engine(t, v2, private)
+        engine_in_pod(t, v2, private)
 
 
 @case
@@ -297,7 +388,7 @@ def pod(t):
 
 @frozen
 def nested_pod(t):
-    pod_with_engine(t, v2=True, private=True)
+    engine_in_pod(t, v2=True, private=True)
 
 
 @frozen

@@ -37,10 +37,14 @@ class Ran:
     labelled: bool = False
 
 
+class NotInstalled(Missing):
+    """What `make deps-containers` would install."""
+
+
 def need(*programs):
     for program in programs:
         if not shutil.which(program, path=f"{os.environ['PATH']}:{SBIN}"):
-            raise Missing(f"{program} is not here")
+            raise NotInstalled(f"{program} is not here")
 
 
 def environment():
@@ -200,12 +204,13 @@ class Docker:
         wait_for(self.socket, room.start("dockerd", "--config-file", config, log=log), log)
         room.run("iptables", "-t", "nat", "-A", "PREROUTING", "-d", self.BRIDGE, "-p", "tcp", "--dport", "443", "-j",
                  "DNAT", "--to-destination", "127.0.0.1:443")
+        self.command = ["docker", "-H", f"unix://{self.socket}"]
         with rootfs.open("rb") as tar:
             self.docker("import", *changes(), "-", IMAGE, stdin=tar)
         self.image, self.digest = IMAGE, self.docker("image", "inspect", "-f", "{{.Id}}", IMAGE).strip()
 
     def docker(self, *arguments, stdin=subprocess.DEVNULL):
-        return self.room.run("docker", "-H", f"unix://{self.socket}", *arguments, stdin=stdin)
+        return self.room.run(*self.command, *arguments, stdin=stdin)
 
     def source(self):
         return {"type": "docker", "socket": str(self.socket)}

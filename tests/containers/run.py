@@ -29,7 +29,7 @@ import checks  # noqa: E402
 import engines  # noqa: E402
 import image  # noqa: E402
 from bed import BINARY, Bed, Missing, cgroup2_root, why_no_bpf  # noqa: E402
-from cases import CASES, FROZEN  # noqa: E402
+from cases import CASES, EARLY, FROZEN, warm  # noqa: E402
 from exchanges import load  # noqa: E402
 from host import Host  # noqa: E402
 from room import Room  # noqa: E402
@@ -126,7 +126,7 @@ class Test:
         self.bed, self.due, self.current, self.lock = bed, {}, None, threading.Lock()
         self.ids = [secrets.token_hex(32) for _ in range(16)]
         self.pods = {name: str(uuid.uuid4()) for name in ("pod-one", "pod-two", "pod-outer")}
-        self.made, self.why_not = {}, {}
+        self.made, self.why_not, self.early = {}, {}, {}
 
     def prepare(self):
         body = self.bed.folder / "body"
@@ -136,7 +136,7 @@ class Test:
         packed, archive = engines.pack(root, self.bed.folder / "root.tar"), self.bed.folder / "image.tar"
         self.make("runc", lambda: engines.Runc(self.room, root))
         self.make("podman", lambda: engines.Podman(self.room, packed))
-        self.digest = self.podman.digest
+        self.digest = self.podman.digest if "podman" in self.made else None
         self.make("rootless", lambda: engines.Rootless(self.room, packed))
         self.make("containerd", lambda: (self.podman.save(archive), engines.Containerd(self.room, archive))[1])
         self.make("docker", lambda: engines.Docker(self.room, packed, self.containerd))
@@ -147,19 +147,35 @@ class Test:
         except Exception as error:
             self.why_not[name] = error
 
+    def make_early(self, name):
+        try:
+            self.early[name] = EARLY[name](self)
+        except Exception as error:
+            self.early[name] = error
+
+    def started_early(self):
+        """What the case of now started before the agent was there."""
+        found = self.early[self.current]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
     def __getattr__(self, name):
         if name in self.why_not:
             raise self.why_not[name]
         return self.made[name]
 
+    def sources(self):
+        """The one place that says where the runtimes are: the section of a config."""
+        sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
+        return "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
+
     def write_config(self):
-        """The one place that tells the agent where the runtimes are."""
         told = "".join(TOLD % (ident, self.tenant_of(ident)) for ident in self.ids)
         text = RULES % (self.pods | {"told": told})
         if NAMES:
             text += NAME_RULES % {"digest": self.digest, "label": engines.LABEL[0]}
-            sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
-            text += "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
+            text += self.sources()
         self.bed.config_file = self.bed.folder / "containers.yaml"
         self.bed.config_file.write_text(text)
 
@@ -167,12 +183,14 @@ class Test:
     def tenant_of(ident):
         return f"told-{ident[:8]}"
 
-    def call(self, run, tenant, *clients):
-        """One call by each client, in one container that run() starts with these arguments."""
+    def call(self, run, tenant, *clients, delay=0):
+        """One call by each client, in one container that run() starts with these arguments. delay: milliseconds that
+        the upstream takes for its answer, in which the agent can look at the process."""
         with self.lock:
             key = f"{self.current}.{len(self.due)}"
             self.due[key] = None
-        ran = run(["sh", "/lt/call.sh", f"scenario={self.current}; key={key}", PLAIN, *clients])
+        ran = run(["sh", "/lt/call.sh", f"scenario={self.current}; key={key}",
+                   f"{PLAIN}; delay={delay}" if delay else PLAIN, *clients])
         self.due[key] = Due(self.current, tenant, len(clients), ran)
 
 
@@ -225,7 +243,7 @@ def served(test):
     return rows
 
 
-def judge(test, outcomes, agent, results):
+def judge(test, outcomes, agent, results, strict):
     rows = served(test)
     records = checks.settled_calls(agent, checks.all_recorded(rows), seconds=30)
     pairs, strangers = checks.pair(rows, records)
@@ -248,10 +266,10 @@ def judge(test, outcomes, agent, results):
     for name, (seconds, error) in outcomes.items():
         mine = [due for due in test.due.values() if due and due.case == name]
         note = f"{len(mine)} containers, {sum(due.calls for due in mine)} calls, {seconds:.1f} s"
-        if isinstance(error, Missing):
+        if isinstance(error, Missing) and not (strict and isinstance(error, engines.NotInstalled)):
             results.add(name, skipped=str(error))
         else:
-            results.add(name, problems[name] + ([str(error)] if error else []) + ([] if mine else ["nothing ran"]), note=note)
+            results.add(name, problems[name] + ([str(error)] if error else []) + ([] if mine or name == "listing" else ["nothing ran"]), note=note)
     results.add("nothing-else", [f"a record of no call: {r.get('host')} {r.get('comm')} {r['coverage_class']}"
                                  for r in strangers], note=f"{len(records)} records, {missing} unattributed")
 
@@ -264,17 +282,21 @@ def run(args, names, results):
         started = time.monotonic()
         test.prepare()
         test.write_config()
+        for name in names:
+            if name in EARLY:
+                test.make_early(name)
         print(f"      {', '.join(test.made)} are ready after {time.monotonic() - started:.1f} s", flush=True)
         agent = bed.agent("agent")
         try:
             agent.wait_ready()
+            warm(test)
             outcomes = {name: drive(test, name, CASES[name]) for name in names if name in CASES}
             outcomes |= drive_frozen(test, agent, [name for name in names if name in FROZEN])
             if args.verbose:
                 for name, (_, error) in outcomes.items():
                     if error and not isinstance(error, Missing):
                         traceback.print_exception(error)
-            judge(test, outcomes, agent, results)
+            judge(test, outcomes, agent, results, args.strict)
         finally:
             agent.stop(30)
             if args.keep:
@@ -294,6 +316,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="names of the cases")
     parser.add_argument("--only", help="run these cases alone, separated by commas")
+    parser.add_argument("--strict", action="store_true", help="a runtime that is not here is a failure")
     parser.add_argument("--keep", action="store_true", help="copy state, logs and what was served to build/containers")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks of what went wrong")
     args = parser.parse_args()
@@ -323,7 +346,7 @@ def main():
             traceback.print_exc()
     finally:
         host.clear()
-        results.add("host", host.differences("lt-e2e."), note="is as it was")
+        results.add("host", host.differences(), note="is as it was")
     held.close()
     print(f"{results.counts['ok']} passed, {results.counts['FAIL']} failed, {results.counts['skip']} skipped")
     return 1 if results.counts["FAIL"] else 0
