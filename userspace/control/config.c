@@ -6,6 +6,7 @@
 #include "userspace/attribute/rules.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/parse.h"
+#include "userspace/run/agents.h"
 
 #define RING_BYTES_DEFAULT  (8ull << 20)
 #define RING_BYTES_MIN	    (256ull << 10) /* a few dozen of the largest events */
@@ -272,6 +273,16 @@ static int check_attribution(const struct reader *r, const struct lt_yaml_node *
 	return lt_rules_new(r->config->yaml, r->config->attribution, &rules, r->problem);
 }
 
+/* As the rules: checked here, made for good by cmd/. */
+static int check_agents(const struct reader *r, const struct lt_yaml_node *root)
+{
+	lt_defer(lt_agents_freep)
+	struct lt_agents *agents = NULL;
+
+	r->config->agents = get(root, "agents");
+	return lt_agents_new(r->config->yaml, r->config->agents, &agents, r->problem);
+}
+
 static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
 {
 	const struct lt_yaml_node *node = get(root, "log_level");
@@ -387,9 +398,9 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {
-		"log_level", "providers_dir", "prices",	   "hosts",	"attribution",
-		"capture",   "estimate",      "plaintext", "mcp_stdio", NULL};
+	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
+					   "attribution", "capture",	   "estimate", "plaintext",
+					   "mcp_stdio",	  "agents",	   NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -422,7 +433,8 @@ static int read_root(const struct reader *r)
 		e = read_plain(r, root);
 	if (e < 0)
 		return e;
-	return check_attribution(r, root);
+	e = check_attribution(r, root);
+	return e < 0 ? e : check_agents(r, root);
 }
 
 static struct lt_config *new_config(void)

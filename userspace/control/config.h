@@ -15,6 +15,7 @@ struct lt_config_host {
 struct lt_config {
 	struct lt_yaml *yaml;			/* owns every string; NULL when there is no file */
 	const struct lt_yaml_node *attribution; /* NULL: none */
+	const struct lt_yaml_node *agents;	/* own ones, NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
 	bool no_estimate;	   /* usage that the wire does not state stays open */
