@@ -253,7 +253,7 @@ int lt_agents_match(const struct lt_agents *a, const struct lt_program *p)
 	/* Given to execve was a file whose first line names the interpreter; and where nothing else
 	 * is known any more, that may be so. */
 	if (look.script.n == 0 && look.module.n == 0 && p->file.n > 0 &&
-	    !lt_is_interpreter(p->file) && (p->exe.n == 0 || lt_is_interpreter(p->exe)))
+	    (p->exe.n == 0 || lt_is_interpreter(p->exe)))
 		look.script = p->file;
 	for (size_t i = 0; i < a->sign_count; i++) {
 		if (has_sign(&look, &a->sign[i]))

@@ -47,8 +47,8 @@ static void finds_the_script(void **state)
 {
 	(void)state;
 	assert_words("/usr/bin/node", WORDS("node\0/x/cli.js\0-p"), "/x/cli.js", "");
-	assert_words("/usr/bin/node", WORDS("node\0--max-old-space-size=8192\0-r\0a.js\0b.js"), "b.js",
-		     "");
+	assert_words("/usr/bin/node", WORDS("node\0--max-old-space-size=8192\0-r\0a.js\0b.js"),
+		     "b.js", "");
 	assert_words("/usr/bin/node", WORDS("node\0-e\0code\0x.js"), "", "");
 	assert_words("/usr/bin/node20", WORDS("node\0--\0x.js"), "x.js", "");
 	assert_words("/usr/bin/python3.12", WORDS("python\0-B\0-W\0ignore\0/v/bin/aider\0x"),
@@ -107,7 +107,8 @@ static void knows_the_installed_programs(void **state)
 		{"claude-code", "/usr/bin/node", "claude", NULL}, /* its title */
 		{"codex", "/usr/bin/node", "node", "/x/node_modules/.bin/codex"},
 		{"codex",
-		 "/x/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+		 "/x/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/"
+		 "codex",
 		 "codex", NULL},
 		{"codex", "/usr/local/bin/codex", "codex", NULL},
 		{"gemini-cli", "/usr/bin/node", "node",
@@ -122,7 +123,8 @@ static void knows_the_installed_programs(void **state)
 		 "/home/u/.local/share/cursor-agent/versions/2026.1/index.js"},
 		{"github-copilot-cli", "/usr/bin/node", "node",
 		 "/usr/lib/node_modules/@github/copilot/npm-loader.js"},
-		{"amp", "/usr/lib/node_modules/@sourcegraph/amp/node_modules/@ampcode/cli/bin/amp.exe",
+		{"amp",
+		 "/usr/lib/node_modules/@sourcegraph/amp/node_modules/@ampcode/cli/bin/amp.exe",
 		 "amp", NULL},
 		{"goose", "/home/u/.local/bin/goose", "goose", NULL},
 		{"", "/home/u/go/bin/goose", "goose", NULL},
@@ -212,9 +214,9 @@ static void own_ones_are_asked_first(void **state)
 	const struct lt_program p = {.exe = lt_bytes_str("/opt/ours/bin/claude")};
 	size_t builtin = lt_agents_count(*state);
 
-	assert_int_equal(make("agents: [{name: ours, exe: [\"/opt/ours/*\"]}]\n", &agents, &yaml,
-			      &problem),
-			 0);
+	assert_int_equal(
+		make("agents: [{name: ours, exe: [\"/opt/ours/*\"]}]\n", &agents, &yaml, &problem),
+		0);
 	assert_int_equal(lt_agents_count(agents), builtin + 1);
 	assert_string_equal(name_of(agents, &p), "ours");
 	assert_string_equal(name_of(*state, &p), "claude-code");

@@ -71,6 +71,7 @@ static void forgets_the_longest_unused(void **state)
 	for (uint64_t key = 2; key < 200; key++) {
 		assert_int_equal(step(state, key, 0), 1);
 		assert_int_equal(lt_steps_now(*state, 1), 2); /* used again and again */
+		assert_int_equal(lt_steps_now(*state, key), 1);
 	}
 	assert_int_equal(lt_steps_now(*state, 2), 0);
 }
@@ -103,8 +104,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(grows_with_what_tools_gave, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(side_calls_and_retries_do_not_count, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_session_that_was_joined_begins_at_1, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(side_calls_and_retries_do_not_count, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_session_that_was_joined_begins_at_1, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(forgets_the_longest_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(remembers_whose_an_answer_is, set_up, tear_down),
 		cmocka_unit_test(fails_when_memory_runs_out),
