@@ -70,7 +70,7 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol estimate decode flow discover workload attribute price ledger control view
+ROOMS := base collectors capture stream protocol estimate decode flow discover run workload attribute price ledger control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
@@ -81,11 +81,12 @@ DEPS_estimate   := estimate base
 DEPS_decode     := decode estimate protocol stream base
 DEPS_flow       := flow decode estimate protocol stream base
 DEPS_discover   := discover capture collectors base
+DEPS_run        := run decode estimate protocol stream discover capture collectors base
 DEPS_workload   := workload base
 DEPS_attribute  := attribute workload decode estimate protocol stream discover capture collectors base
 DEPS_price      := price decode estimate protocol stream base
 DEPS_ledger     := ledger attribute workload price decode estimate protocol stream discover capture collectors base
-DEPS_control    := control $(DEPS_ledger)
+DEPS_control    := control run $(DEPS_ledger)
 DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view) flow
 
@@ -98,7 +99,7 @@ room-objs = $(patsubst %.c,$(O)/%.o,$(call room-srcs,$(1)))
 room-libs = $(foreach r,$(1),$(if $(call room-srcs,$(r)),$(O)/lib/$(r).a))
 
 CMD_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard userspace/cmd/*.c)))
-DATA := $(sort $(wildcard userspace/decode/providers/*.yaml userspace/decode/shapes/*.yaml \
+DATA := $(sort $(wildcard userspace/run/*.yaml userspace/decode/providers/*.yaml userspace/decode/shapes/*.yaml \
 	userspace/price/books/*.tsv))
 
 .PHONY: all
@@ -125,7 +126,7 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call room-rule,$(r))))
 
 # Data files are pulled in by .incbin, which -MMD does not see.
-$(O)/userspace/decode/builtin.o $(O)/userspace/price/builtin.o: $(DATA)
+$(O)/userspace/decode/builtin.o $(O)/userspace/price/builtin.o $(O)/userspace/run/agents.o: $(DATA)
 
 # The list of built-in catalog files, as assembler that includes them.
 $(O)/gen/catalog_files.h: $(filter userspace/decode/%,$(DATA)) tests/lint/embed

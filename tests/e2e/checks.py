@@ -192,7 +192,7 @@ def whole_call(out, row, record, skip):
     if not recorded:
         out.same("units", units_due(row), usage(record).get("units"))
         out.same("error_type", error_due(row), record.get("error_type"))
-    for field in ("operation", "tool_name"):
+    for field in ("operation", "tool_name", "tool_results"):
         if field in expected:
             out.same(field, expected[field], record.get(field))
     if row["response_id"] or not recorded:

@@ -39,6 +39,8 @@
 	  "connections whose ClientHello names no host, or was not seen whole")                    \
 	X(FLOWS_EVICTED, "flows_evicted", "flows ended early because the table was full")          \
 	X(PROCESSES, "processes", "processes seen")                                                \
+	X(RUN_PROCESSES_EVICTED, "run_processes_evicted",                                          \
+	  "processes of agents' runs forgotten because the table was full")                        \
 	X(PROCESSES_EVICTED, "processes_evicted",                                                  \
 	  "processes forgotten because the table was full")                                        \
 	X(IMAGES, "images", "executable files examined")                                           \

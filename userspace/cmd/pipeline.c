@@ -7,9 +7,11 @@
 #include "userspace/base/alloc.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
+#include "userspace/base/digest.h"
 #include "userspace/decode/decoder.h"
 #include "userspace/flow/flow.h"
 #include "userspace/price/price.h"
+#include "userspace/run/run.h"
 #include "userspace/stream/stream.h"
 
 struct lt_pipeline {
@@ -19,12 +21,23 @@ struct lt_pipeline {
 	struct lt_catalog *catalog;
 	struct lt_book *book;
 	struct lt_process_table *processes;
+	struct lt_agents *agents;
+	struct lt_runs *runs;
 	struct lt_attributor *attributor;
 	struct lt_decoder *decoder;
 	struct lt_sessions *sessions;
 	struct lt_stream *stream;
 	struct lt_flows *flows;
 };
+
+static void add_run(struct lt_identity *who, const struct lt_run_facts *run)
+{
+	if (run->agent)
+		lt_bytes_copy(who->agent_name, sizeof(who->agent_name), lt_bytes_str(run->agent));
+	who->run_key = run->run_key;
+	who->session_key = run->session_key;
+	who->step = run->step;
+}
 
 /* The last steps of a call: whose it is, what it costs, and the record of both. */
 static void call_ended(void *arg, const struct lt_call *call)
@@ -33,9 +46,12 @@ static void call_ended(void *arg, const struct lt_call *call)
 	struct lt_identity who;
 	struct lt_record record;
 	struct lt_cost cost = {.status = LT_PRICE_UNPRICED};
+	struct lt_run_facts run;
 
 	lt_counter_add(LT_C_CALLS, 1);
+	lt_runs_call(p->runs, call, &run);
 	lt_attribute_call(p->attributor, call, &who);
+	add_run(&who, &run);
 	if (lt_price_call(p->book, call, lt_clock_boot_to_wall(call->first_byte_ns), &cost) < 0)
 		cost.status = LT_PRICE_UNPRICED;
 	if (cost.status == LT_PRICE_UNPRICED)
@@ -57,10 +73,13 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 {
 	struct lt_pipeline *p = arg;
 	const struct lt_cost none = {.status = LT_PRICE_NO_USAGE};
+	struct lt_run_facts run;
 	struct lt_identity who;
 	struct lt_record record;
 
+	lt_runs_who(p->runs, call, &run);
 	lt_attribute_call(p->attributor, call, &who);
+	add_run(&who, &run);
 	if (lt_record_make(p->node_uid, p->boot_id, call, &who, &none, &record) < 0) {
 		lt_counter_add(LT_C_RECORDS_DROPPED, 1);
 		return;
@@ -74,8 +93,10 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 
 static void flow_begins(void *arg, const struct lt_event_flow *e)
 {
-	lt_process_find_at(((struct lt_pipeline *)arg)->processes, e->head.tgid,
-			   e->process_start_ns, e->cgroup_id, e->start_ns);
+	struct lt_pipeline *p = arg;
+
+	lt_runs_look(p->runs, lt_process_find_at(p->processes, e->head.tgid, e->process_start_ns,
+						 e->cgroup_id, e->start_ns));
 }
 
 static void flow_suspect(void *arg, const struct lt_event_flow *e)
@@ -148,6 +169,19 @@ static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 				 problem);
 }
 
+static int make_runs(struct lt_pipeline *p, struct lt_problem *problem)
+{
+	struct lt_runs_opts opts = {.proc = p->opts.proc};
+	int r = lt_agents_new(p->opts.config->yaml, p->opts.config->agents, &p->agents, problem);
+
+	memcpy(opts.boot_id, p->boot_id, sizeof(opts.boot_id));
+	memcpy(opts.key, p->opts.fingerprint_key, sizeof(opts.key));
+	if (r == 0)
+		r = lt_runs_new(&opts, p->agents, p->processes, &p->runs);
+	lt_wipe(opts.key, sizeof(opts.key));
+	return r;
+}
+
 static int make_road(struct lt_pipeline *p)
 {
 	struct lt_decoder_opts decoder = {0};
@@ -192,6 +226,8 @@ int lt_pipeline_new(const struct lt_pipeline_opts *opts, struct lt_pipeline **re
 				 problem);
 	if (r == 0)
 		r = make_attribution(p, problem);
+	if (r == 0)
+		r = make_runs(p, problem);
 	if (r == 0) {
 		lt_problem_set(problem, 0, NULL, 0, "out of memory");
 		r = make_flows(p);
@@ -215,6 +251,8 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 	p->decoder = lt_decoder_free(p->decoder);
 	p->flows = lt_flows_free(p->flows);
 	p->attributor = lt_attributor_free(p->attributor);
+	p->runs = lt_runs_free(p->runs);
+	p->agents = lt_agents_free(p->agents);
 	p->processes = lt_process_table_free(p->processes);
 	p->book = lt_book_free(p->book);
 	p->catalog = lt_catalog_free(p->catalog);
@@ -228,8 +266,9 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id,
-			   conn->head.ts_ns);
+	lt_runs_look(p->runs,
+		     lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns,
+					conn->cgroup_id, conn->head.ts_ns));
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
@@ -274,11 +313,15 @@ static void on_exec(void *arg, const struct lt_event_exec *event)
 	/* The old image's connections ended with it, and its calls are the old image's. */
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
 	lt_process_exec(p->processes, event);
+	lt_runs_exec(p->runs, event);
 }
 
 static void on_fork(void *arg, const struct lt_event_fork *event)
 {
-	lt_process_fork(((struct lt_pipeline *)arg)->processes, event);
+	struct lt_pipeline *p = arg;
+
+	lt_process_fork(p->processes, event);
+	lt_runs_fork(p->runs, event);
 }
 
 static void on_exit_(void *arg, const struct lt_event_exit *event)
@@ -287,6 +330,7 @@ static void on_exit_(void *arg, const struct lt_event_exit *event)
 
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
 	lt_process_exit(p->processes, event);
+	lt_runs_exit(p->runs, event);
 }
 
 static void on_cgroup(void *arg, const struct lt_event_cgroup *event)
@@ -324,7 +368,10 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 
 int lt_pipeline_scan_processes(struct lt_pipeline *p)
 {
-	return lt_process_table_scan(p->processes);
+	int r = lt_process_table_scan(p->processes);
+	int agents = r < 0 ? 0 : lt_runs_scan(p->runs);
+
+	return agents < 0 ? agents : r;
 }
 
 void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)
@@ -332,6 +379,7 @@ void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)
 	lt_stream_tick(p->stream, now_ns);
 	lt_flows_tick(p->flows, now_ns);
 	lt_process_tick(p->processes, now_ns);
+	lt_runs_tick(p->runs, now_ns);
 }
 
 void lt_pipeline_look_at_flows(struct lt_pipeline *p)

@@ -89,10 +89,7 @@ static int start_kubernetes(struct lt_sources *s, const struct lt_config *config
 	struct lt_kubernetes_opts opts = {
 		.config = config->yaml,
 		.section = config->kubernetes,
-		.sink = {.arg = s,
-			 .pod = on_pod,
-			 .pod_gone = on_pod_gone,
-			 .status = on_kubernetes},
+		.sink = {.arg = s, .pod = on_pod, .pod_gone = on_pod_gone, .status = on_kubernetes},
 	};
 
 	return lt_kubernetes_start(&opts, &s->kubernetes, problem);
@@ -139,8 +136,8 @@ struct lt_workloads *lt_sources_workloads(struct lt_sources *s)
 
 void lt_sources_ask(struct lt_sources *s, const struct lt_container *container)
 {
-	const struct lt_workload *known =
-		lt_workloads_find(s->workloads, container->id, container->pod_uid);
+	const struct lt_workload *known = lt_workloads_find(s->workloads, container->id,
+							    container->pod_uid);
 	bool whole = known && known->whole;
 
 	if (known)

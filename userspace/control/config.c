@@ -8,6 +8,7 @@
 #include "userspace/base/parse.h"
 #include "userspace/workload/runtimes.h"
 #include "userspace/workload/kubernetes.h"
+#include "userspace/run/agents.h"
 
 #define RING_BYTES_DEFAULT  (8ull << 20)
 #define RING_BYTES_MIN	    (256ull << 10) /* a few dozen of the largest events */
@@ -295,6 +296,16 @@ static int check_kubernetes(const struct reader *r, const struct lt_yaml_node *r
 	return e < 0 ? e : lt_kubernetes_check(r->config->yaml, r->config->kubernetes, r->problem);
 }
 
+/* As the rules: checked here, made for good by cmd/. */
+static int check_agents(const struct reader *r, const struct lt_yaml_node *root)
+{
+	lt_defer(lt_agents_freep)
+	struct lt_agents *agents = NULL;
+
+	r->config->agents = get(root, "agents");
+	return lt_agents_new(r->config->yaml, r->config->agents, &agents, r->problem);
+}
+
 static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
 {
 	const struct lt_yaml_node *node = get(root, "log_level");
@@ -408,11 +419,27 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 	return e;
 }
 
+static int read_flags(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
+}
+
+static int read_providers(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
+}
+
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
-					   "attribution", "capture",	   "estimate", "plaintext",
-					   "mcp_stdio",	  "containers",	   "kubernetes", "cluster", NULL};
+	static const char *const keys[] = {
+		"agents",    "attribution", "capture",	     "cluster",	  "containers",
+		"estimate",  "hosts",	    "kubernetes",    "log_level", "mcp_stdio",
+		"plaintext", "prices",	    "providers_dir", NULL};
+	static int (*const sections[])(const struct reader *, const struct lt_yaml_node *) = {
+		read_log_level,	  read_estimate,    read_flags,	       read_providers,
+		read_prices,	  read_hosts,	    read_capture,      read_plain,
+		check_containers, check_kubernetes, check_attribution, check_agents,
+	};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -422,33 +449,9 @@ static int read_root(const struct reader *r)
 		return lt_yaml_problem(r->config->yaml, root, r->problem,
 				       "the config is a map of settings such as 'log_level: info'");
 	e = lt_yaml_check_keys(r->config->yaml, root, keys, r->problem);
-	if (e < 0)
-		return e;
-	e = read_log_level(r, root);
-	if (e == 0)
-		e = read_estimate(r, root);
-	if (e == 0)
-		e = read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
-	if (e < 0)
-		return e;
-	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
-	if (e < 0)
-		return e;
-	e = read_prices(r, root);
-	if (e < 0)
-		return e;
-	e = read_hosts(r, root);
-	if (e < 0)
-		return e;
-	e = read_capture(r, root);
-	if (e == 0)
-		e = read_plain(r, root);
-	if (e < 0)
-		return e;
-	e = check_containers(r, root);
-	if (e == 0)
-		e = check_kubernetes(r, root);
-	return e < 0 ? e : check_attribution(r, root);
+	for (size_t i = 0; e == 0 && i < LT_COUNT(sections); i++)
+		e = sections[i](r, root);
+	return e;
 }
 
 static struct lt_config *new_config(void)

@@ -18,6 +18,7 @@ struct lt_config {
 	const struct lt_yaml_node *containers;	/* NULL: defaults (workload/runtimes.h) */
 	const struct lt_yaml_node *kubernetes;	/* NULL: none */
 	const char *cluster;			/* its name in records, NULL: none */
+	const struct lt_yaml_node *agents;	/* own ones, NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
 	bool no_estimate;	   /* usage that the wire does not state stays open */

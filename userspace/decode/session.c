@@ -73,7 +73,8 @@ static bool is_uuid(struct lt_bytes text)
 	return text.n == UUID_SIZE;
 }
 
-/* Codex takes the conversation's UUID, OpenCode its own id; others name a prompt that many share. */
+/* Codex takes the conversation's UUID, OpenCode its own id; others name a prompt that many share.
+ */
 bool lt_session_is_cache_key(struct lt_bytes key)
 {
 	return is_uuid(key) || lt_bytes_starts(key, "ses_");

@@ -14,5 +14,6 @@ struct lt_bytes lt_session_header(const struct lt_http_head *head);
 struct lt_bytes lt_session_of_user(struct lt_bytes user);
 /* Whether a cache key is one of a conversation, and not of a program or a prompt. */
 bool lt_session_is_cache_key(struct lt_bytes key);
-/* Fingerprint of a user id without @session, a part of it: the same in all of the user's sessions. */
+/* Fingerprint of a user id without @session, a part of it: the same in all of the user's sessions.
+ */
 uint64_t lt_session_user_fp(const uint8_t key[32], struct lt_bytes user, struct lt_bytes session);

@@ -14,9 +14,8 @@ static const char *const meter_names[] = {
 };
 
 static const char *const field_names[] = {
-	"model",      "id",   "finish_reason", "service_tier", "speed",
-	"error_type", "user", "operation",     "stream",       "blocked",
-	"session",    "previous", "cache_key",
+	"model",     "id",     "finish_reason", "service_tier", "speed",    "error_type", "user",
+	"operation", "stream", "blocked",	"session",	"previous", "cache_key",
 };
 
 static const char *const keep_names[] = {"last", "first", "sum", "max"};

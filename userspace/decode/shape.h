@@ -56,9 +56,9 @@ enum lt_field {
 	LT_F_USER,
 	LT_F_OPERATION,
 	LT_F_STREAM,
-	LT_F_BLOCKED, /* why a prompt got no answer: the finish reason, with a mark */
-	LT_F_SESSION, /* id of the conversation */
-	LT_F_PREVIOUS, /* id of the answer that the request goes on from */
+	LT_F_BLOCKED,	/* why a prompt got no answer: the finish reason, with a mark */
+	LT_F_SESSION,	/* id of the conversation */
+	LT_F_PREVIOUS,	/* id of the answer that the request goes on from */
 	LT_F_CACHE_KEY, /* the conversation's, with some clients */
 	LT_F_COUNT,
 };

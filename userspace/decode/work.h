@@ -125,9 +125,10 @@ struct lt_work {
 	uint64_t payload_counter[LT_RULES_MAX]; /* conditional counts, by rule, until the type is
 						   known */
 	bool payload_counted;
-	/* Of the request: turns of the model, what tools gave since the last one, for which calls. */
+	/* Of the request: turns of the model, what tools gave since the last one, for which calls.
+	 */
 	uint64_t model_turns, results, result_ids;
-	bool session_said; /* by a header */
+	bool session_said;			  /* by a header */
 	struct lt_count header_meter[LT_M_COUNT]; /* said by headers, where the body says nothing */
 	bool replaces;	    /* the next meter begins a usage object that replaces the one before */
 	bool guessed;	    /* the request was not seen: the answer's beginning chose the API */

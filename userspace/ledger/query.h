@@ -49,6 +49,28 @@ LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f
 				  const char *const *dimensions, size_t count,
 				  int (*each)(void *arg, const struct lt_group *group), void *arg);
 
+/* A run of an agent (userspace/run): all that its processes called. */
+struct lt_run_sums {
+	/* Borrowed for the call; NULL = null. Agent, program and tenant are those of the oldest
+	 * process of the run that called, which is its root if that one did. */
+	const char *run, *agent, *comm, *exe, *tenant;
+	int64_t first_ns, last_ns;   /* wall, when the first and the last of them began */
+	uint64_t calls, errors;	     /* but those of tools */
+	uint64_t tools_seen;	     /* calls of tools: APIs of these, MCP */
+	struct lt_count tools_asked; /* calls of tools that models asked for */
+	struct lt_count steps;	     /* of the session that has most */
+	uint64_t sessions, processes;
+	struct lt_count input, output, cache_read, cache_write, reasoning;
+	bool cost_known;
+	lt_int128 cost; /* pico */
+	const char *currency;
+};
+
+/* Only records that count in totals. Rows ordered by cost, then calls. A run that cost money in
+ * several currencies is as many rows. */
+LT_MUST_CHECK int lt_query_runs(struct lt_ledger *l, const struct lt_filter *f,
+				int (*each)(void *arg, const struct lt_run_sums *run), void *arg);
+
 /* Connections to known hosts that nobody could read (coverage known_host_encrypted). */
 struct lt_flow_sums {
 	uint64_t connections, processes, hosts;
