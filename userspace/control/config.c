@@ -387,9 +387,9 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {
-		"log_level", "providers_dir", "prices",	   "hosts",	"attribution",
-		"capture",   "estimate",      "plaintext", "mcp_stdio", NULL};
+	static const char *const keys[] = {"log_level",	  "providers_dir", "prices",   "hosts",
+					   "attribution", "capture",	   "estimate", "plaintext",
+					   "mcp_stdio",	  "credentials",   NULL};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -420,6 +420,9 @@ static int read_root(const struct reader *r)
 	e = read_capture(r, root);
 	if (e == 0)
 		e = read_plain(r, root);
+	if (e == 0)
+		e = lt_credentials_read(r->config->yaml, get(root, "credentials"),
+					&r->config->credentials, r->problem);
 	if (e < 0)
 		return e;
 	return check_attribution(r, root);
@@ -457,7 +460,9 @@ static int from_yaml(struct lt_yaml *yaml, struct lt_config **ret, struct lt_pro
 		return -ENOMEM;
 	}
 	config->yaml = yaml;
-	e = yaml ? read_root(&r) : 0;
+	e = lt_credentials_read(yaml, NULL, &config->credentials, problem);
+	if (e == 0 && yaml)
+		e = read_root(&r);
 	if (e < 0)
 		return e;
 	*ret = lt_take(config);
@@ -487,6 +492,7 @@ struct lt_config *lt_config_free(struct lt_config *config)
 {
 	if (!config)
 		return NULL;
+	lt_credentials_clear(&config->credentials);
 	lt_free(config->hosts);
 	lt_free(config->plain_cgroups);
 	lt_yaml_free(config->yaml);
