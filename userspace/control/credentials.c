@@ -15,7 +15,7 @@
 enum {
 	KNOWN_MAX = 65536,
 	WORKLOADS_DEFAULT = 5,
-	WORKLOADS_MAX = 100000,
+	WORKLOADS_MAX = 250, /* what the list of a key holds */
 	TEXT_MAX = 127,
 	PATH_BYTES_MAX = 4095,
 	FP_DIGITS = 16,
@@ -91,7 +91,7 @@ static int read_max_workloads(const struct reader *r, const struct lt_yaml_node 
 		return 0;
 	if (node->kind != LT_YAML_SCALAR || lt_parse_u64(lt_bytes_str(node->text), &n) < 0 ||
 	    n < 1 || n > WORKLOADS_MAX)
-		return wrong(r, node, "a number from 1 to 100000");
+		return wrong(r, node, "a number from 1 to 250");
 	r->out->max_workloads = n;
 	return 0;
 }
