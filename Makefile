@@ -238,6 +238,7 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
 	$(Q)$(PYTHON) tests/golden/estimates.py
+	$(Q)$(PYTHON) tests/golden/keys.py
 
 check-kernel: all
 	$(Q)sh tests/kernel/run

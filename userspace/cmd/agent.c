@@ -248,6 +248,25 @@ static void watch_flows(struct agent *a)
 		lt_log_warn("%s", problem.text);
 }
 
+static int load_secrets(struct agent *a, struct lt_pipeline_opts *opts, struct lt_problem *problem)
+{
+	struct lt_secrets secrets;
+	int r = lt_secrets_load(a->state_dir, &a->config->credentials, true, &secrets, problem);
+	int64_t left = secrets.previous_until_ns - lt_clock_wall_ns();
+
+	memcpy(opts->fingerprint_key, secrets.current, sizeof(opts->fingerprint_key));
+	memcpy(opts->previous_key, secrets.previous, sizeof(opts->previous_key));
+	if (r == 0 && left > 0) {
+		opts->previous_until_ns = lt_clock_boot_ns() + (uint64_t)left;
+		lt_log_info("keys are known under the secret before this one too, for %lld h more",
+			    (long long)(left / 3600000000000));
+	} else if (r == 0 && a->config->credentials.previous_secret_file) {
+		lt_log_info("the overlap of previous_secret_file is over: it can go");
+	}
+	lt_wipe(&secrets, sizeof(secrets));
+	return r;
+}
+
 static int open_pipeline(struct agent *a)
 {
 	struct lt_pipeline_opts opts = {
@@ -262,10 +281,10 @@ static int open_pipeline(struct agent *a)
 	char text[1024];
 	int r;
 
-	r = lt_secret_load(a->state_dir, opts.fingerprint_key, &problem);
+	r = load_secrets(a, &opts, &problem);
 	if (r == 0)
 		r = lt_pipeline_new(&opts, &a->pipeline, &problem);
-	lt_wipe(opts.fingerprint_key, sizeof(opts.fingerprint_key));
+	lt_wipe(&opts, sizeof(opts));
 	if (r < 0)
 		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
 	return r;

@@ -14,6 +14,7 @@ static const struct command {
 	{"calls", lt_cmd_calls, "list calls, or follow them as they happen"},
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
 	{"runs", lt_cmd_runs, "runs of agents: steps, calls, tools, cost"},
+	{"keys", lt_cmd_keys, "which API keys were used by whom, unknown and shared ones"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},

@@ -194,7 +194,10 @@ static int make_road(struct lt_pipeline *p)
 
 	decoder.estimate = !p->opts.config->no_estimate;
 	memcpy(decoder.fingerprint_key, p->opts.fingerprint_key, sizeof(decoder.fingerprint_key));
+	memcpy(decoder.previous_key, p->opts.previous_key, sizeof(decoder.previous_key));
+	decoder.previous_until_ns = p->opts.previous_until_ns;
 	r = lt_decoder_new(&decoder, p->catalog, &calls, &p->decoder);
+	lt_wipe(&decoder, sizeof(decoder));
 	if (r < 0)
 		return r;
 	exchanges = lt_decoder_sink(p->decoder);
@@ -256,6 +259,7 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
 	p->processes = lt_process_table_free(p->processes);
 	p->book = lt_book_free(p->book);
 	p->catalog = lt_catalog_free(p->catalog);
+	lt_wipe(&p->opts, sizeof(p->opts)); /* the secrets */
 	lt_free(p);
 	return NULL;
 }

@@ -15,7 +15,9 @@ struct lt_pipeline;
 struct lt_pipeline_opts {
 	const struct lt_config *config; /* borrowed; lives longer than the pipeline */
 	uint8_t fingerprint_key[32];
-	const char *proc; /* NULL: "/proc"; replay gives "" = no processes to look up */
+	uint8_t previous_key[32];   /* the secret before it, while both hold */
+	uint64_t previous_until_ns; /* boot time; 0: there is none */
+	const char *proc;	    /* NULL: "/proc"; replay gives "" = no processes to look up */
 	struct lt_verdict_sink verdicts; /* set may be NULL */
 	/* Asks the kernel for one more flow event, see lt_flow_sink. May be NULL. */
 	int (*look_at_flow)(void *arg, uint64_t sock, uint64_t cookie);

@@ -429,16 +429,23 @@ static int read_providers(const struct reader *r, const struct lt_yaml_node *roo
 	return read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
 }
 
+static int read_credentials(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return lt_credentials_read(r->config->yaml, get(root, "credentials"),
+				   &r->config->credentials, r->problem);
+}
+
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {
-		"agents",    "attribution", "capture",	     "cluster",	  "containers",
-		"estimate",  "hosts",	    "kubernetes",    "log_level", "mcp_stdio",
-		"plaintext", "prices",	    "providers_dir", NULL};
+	static const char *const keys[] = {"agents",	 "attribution",	  "capture",   "cluster",
+					   "containers", "credentials",	  "estimate",  "hosts",
+					   "kubernetes", "log_level",	  "mcp_stdio", "plaintext",
+					   "prices",	 "providers_dir", NULL};
 	static int (*const sections[])(const struct reader *, const struct lt_yaml_node *) = {
 		read_log_level,	  read_estimate,    read_flags,	       read_providers,
 		read_prices,	  read_hosts,	    read_capture,      read_plain,
 		check_containers, check_kubernetes, check_attribution, check_agents,
+		read_credentials,
 	};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
@@ -486,7 +493,9 @@ static int from_yaml(struct lt_yaml *yaml, struct lt_config **ret, struct lt_pro
 		return -ENOMEM;
 	}
 	config->yaml = yaml;
-	e = yaml ? read_root(&r) : 0;
+	e = lt_credentials_read(yaml, NULL, &config->credentials, problem);
+	if (e == 0 && yaml)
+		e = read_root(&r);
 	if (e < 0)
 		return e;
 	*ret = lt_take(config);
@@ -516,6 +525,7 @@ struct lt_config *lt_config_free(struct lt_config *config)
 {
 	if (!config)
 		return NULL;
+	lt_credentials_clear(&config->credentials);
 	lt_free(config->hosts);
 	lt_free(config->plain_cgroups);
 	lt_yaml_free(config->yaml);

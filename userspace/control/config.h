@@ -5,6 +5,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/yaml.h"
+#include "userspace/control/credentials.h"
 
 struct lt_config_host {
 	const char *host;     /* glob */
@@ -36,6 +37,7 @@ struct lt_config {
 	uint16_t flow_ports[8]; /* whose connections are watched, default 443 alone */
 	size_t flow_port_count; /* 0: no flow records */
 	uint64_t sweep_ns;	/* how often all processes are looked at again, default 30 s */
+	struct lt_credentials credentials;
 	uint64_t keep_ns; /* how long a file stays attached that nobody runs, default 10 min */
 };
 

@@ -32,6 +32,8 @@ struct lt_key_kind {
 const struct lt_key_kind *lt_key_kind(struct lt_bytes key, const char *provider);
 /* By its name. NULL: there is no such kind. */
 const struct lt_key_kind *lt_key_kind_named(const char *name);
+/* The lines of the table, some of which name the same kind, from 0 on. NULL: that was the last. */
+const struct lt_key_kind *lt_key_kind_at(size_t i);
 
 /* The secrets under which keys are fingerprinted. */
 struct lt_key_secrets {

@@ -114,3 +114,8 @@ const struct lt_key_kind *lt_key_kind_named(const char *name)
 	}
 	return NULL;
 }
+
+const struct lt_key_kind *lt_key_kind_at(size_t i)
+{
+	return i < LT_COUNT(table) ? &table[i].kind : NULL;
+}

@@ -16,6 +16,8 @@ struct lt_ledger {
 	sqlite3_stmt *mark_others;
 	sqlite3_stmt *carry_cost;
 	sqlite3_stmt *mark_parents;
+	sqlite3_stmt *add_alias;
+	sqlite3_stmt *follow_alias;
 	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
 	sqlite3_stmt *parts;
 	int lock; /* on the state directory, of the one writer; -1: none */
@@ -42,6 +44,13 @@ LT_MUST_CHECK int lt_record_bind(sqlite3_stmt *insert, const struct lt_record *r
 /* From the current row of a select of lt_record_columns. */
 LT_MUST_CHECK int lt_record_read(struct lt_ledger *l, sqlite3_stmt *row, uint64_t *ret_seq,
 				 struct lt_record *ret);
+
+/* ---- credentials.c: the inventory of keys ---- */
+
+/* Makes what it needs, and fills it from the records that are there. */
+LT_MUST_CHECK int lt_credentials_open(struct lt_ledger *l);
+/* Within the writer's transaction; what triggers cannot see. */
+LT_MUST_CHECK int lt_credentials_put(struct lt_ledger *l, const struct lt_record *record);
 
 static inline void lt_finalizep(sqlite3_stmt **s)
 {

@@ -110,7 +110,8 @@ static void close_database(struct lt_ledger *l)
 {
 	sqlite3_stmt **statement[] = {&l->insert,      &l->mark_stored, &l->mark_self,
 				      &l->mark_others, &l->carry_cost,	&l->mark_parents,
-				      &l->units,       &l->parts};
+				      &l->units,       &l->parts,	&l->add_alias,
+				      &l->follow_alias};
 
 	for (size_t i = 0; i < LT_COUNT(statement); i++)
 		lt_finalizep(statement[i]);
@@ -395,6 +396,8 @@ static int begin_writing(struct lt_ledger *l, const char *path, off_t size,
 	if (r == 0)
 		r = add_indexes(l);
 	if (r == 0)
+		r = lt_credentials_open(l);
+	if (r == 0)
 		r = prepare_writing(l);
 	return r < 0 ? ledger_problem(l, r, path, problem) : 0;
 }
@@ -568,7 +571,9 @@ static int put_one(struct lt_ledger *l, const struct lt_record *record)
 				l->mark_parents};
 	int r;
 
-	r = lt_record_bind(l->insert, record);
+	r = lt_credentials_put(l, record);
+	if (r == 0)
+		r = lt_record_bind(l->insert, record);
 	if (r == 0)
 		r = step_once(l->insert);
 	if (r < 0 || sqlite3_changes(l->db) == 0 || !record->dedupe_known)

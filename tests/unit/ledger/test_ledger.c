@@ -403,6 +403,8 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 {
 	/* What each version has brought, the latest first. */
 	static const char *const undo[] = {
+		"drop trigger credential_added; drop trigger credential_changed;"
+		"drop table credential_use; drop table credential_alias;"
 		"drop index record_pending; alter table record drop column record_state;"
 		"alter table record drop column agent_role;"
 		"alter table record drop column tags;"
