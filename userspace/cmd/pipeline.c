@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "userspace/attribute/attribute.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
@@ -35,7 +34,7 @@ static void call_ended(void *arg, const struct lt_call *call)
 	struct lt_cost cost = {.status = LT_PRICE_UNPRICED};
 
 	lt_counter_add(LT_C_CALLS, 1);
-	lt_attribute_call(p->attributor, call, &who);
+	lt_attribute_call(p->attributor, call, NULL, &who);
 	if (lt_price_call(p->book, call, lt_clock_boot_to_wall(call->first_byte_ns), &cost) < 0)
 		cost.status = LT_PRICE_UNPRICED;
 	if (cost.status == LT_PRICE_UNPRICED)
@@ -60,7 +59,7 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision)
 	struct lt_identity who;
 	struct lt_record record;
 
-	lt_attribute_call(p->attributor, call, &who);
+	lt_attribute_call(p->attributor, call, NULL, &who);
 	if (lt_record_make(p->node_uid, p->boot_id, call, &who, &none, &record) < 0) {
 		lt_counter_add(LT_C_RECORDS_DROPPED, 1);
 		return;
@@ -73,8 +72,8 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision)
 
 static void flow_begins(void *arg, const struct lt_event_flow *e)
 {
-	lt_process_find(((struct lt_pipeline *)arg)->processes, e->head.tgid, e->process_start_ns,
-			e->cgroup_id);
+	lt_attributor_look(((struct lt_pipeline *)arg)->attributor, e->head.tgid,
+			   e->process_start_ns, e->cgroup_id);
 }
 
 static void flow_suspect(void *arg, const struct lt_event_flow *e)
@@ -125,6 +124,11 @@ static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 	const struct lt_config *config = p->opts.config;
 	const char *names[LT_ENV_NAMES_MAX];
 	struct lt_process_opts opts = {.proc = p->opts.proc, .env_names = names};
+	struct lt_attributor_opts who = {.proc = p->opts.proc,
+					 .workloads = p->opts.workloads,
+					 .has_runtime = p->opts.has_runtime,
+					 .has_kubernetes = p->opts.has_kubernetes,
+					 .cluster = p->opts.cluster};
 	int r;
 
 	r = lt_attribution_env_names(config->yaml, config->attribution, names, &opts.env_count,
@@ -134,8 +138,18 @@ static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 	r = lt_process_table_new(&opts, &p->processes);
 	if (r < 0)
 		return r;
-	return lt_attributor_new(config->yaml, config->attribution, p->processes, &p->attributor,
-				 problem);
+	who.processes = p->processes;
+	return lt_attributor_new(&who, config->yaml, config->attribution, &p->attributor, problem);
+}
+
+/* The decoder hands over the headers that the rules name. */
+static void name_claims(struct lt_pipeline *p)
+{
+	const struct lt_rules *rules = lt_attributor_rules(p->attributor);
+	const char *names[LT_CLAIMS_MAX];
+	size_t count = lt_rules_headers(rules, names);
+
+	lt_decoder_claims(p->decoder, names, count, lt_rules_stamp(rules));
 }
 
 static int make_road(struct lt_pipeline *p)
@@ -153,6 +167,7 @@ static int make_road(struct lt_pipeline *p)
 	r = lt_decoder_new(&decoder, p->catalog, &calls, &p->decoder);
 	if (r < 0)
 		return r;
+	name_claims(p);
 	exchanges = lt_decoder_sink(p->decoder);
 	r = lt_sessions_new(&exchanges, &p->opts.verdicts, &p->sessions);
 	if (r < 0)
@@ -218,7 +233,7 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	lt_process_find(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
+	lt_attributor_look(p->attributor, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
@@ -248,7 +263,7 @@ static void on_peer(void *arg, const struct lt_event_peer *event)
 
 static void on_environ(void *arg, const struct lt_event_environ *event)
 {
-	lt_process_environ(((struct lt_pipeline *)arg)->processes, event);
+	lt_attributor_environ(((struct lt_pipeline *)arg)->attributor, event);
 }
 
 static void on_close(void *arg, const struct lt_event_close *event)
@@ -263,6 +278,7 @@ static void on_exec(void *arg, const struct lt_event_exec *event)
 	lt_process_exec(p->processes, event);
 	/* The old image's connections ended with it. */
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
+	lt_attributor_exec(p->attributor, event->head.tgid);
 }
 
 static void on_fork(void *arg, const struct lt_event_fork *event)
@@ -308,6 +324,32 @@ struct lt_capture_sink lt_pipeline_sink(struct lt_pipeline *p)
 int lt_pipeline_scan_processes(struct lt_pipeline *p)
 {
 	return lt_process_table_scan(p->processes);
+}
+
+int lt_pipeline_reload(struct lt_pipeline *p, const struct lt_config *config,
+		       struct lt_problem *problem)
+{
+	const char *names[LT_ENV_NAMES_MAX];
+	size_t count;
+	int r = lt_attributor_reload(p->attributor, config->yaml, config->attribution, problem);
+
+	if (r < 0)
+		return r;
+	count = lt_rules_env(lt_attributor_rules(p->attributor), names);
+	r = lt_process_table_env(p->processes, names, count);
+	/* Values under the wrong names would bill the wrong one. */
+	if (r < 0)
+		lt_ignore(lt_process_table_env(p->processes, NULL, 0));
+	name_claims(p);
+	return r < 0 ? lt_problem_set(problem, r, NULL, 0,
+				      "out of memory: the environment of "
+				      "processes is not read any more")
+		     : 0;
+}
+
+struct lt_attributor *lt_pipeline_attributor(struct lt_pipeline *p)
+{
+	return p->attributor;
 }
 
 void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)

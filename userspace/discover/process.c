@@ -640,16 +640,57 @@ int lt_process_table_scan(struct lt_process_table *t)
 	return count;
 }
 
-static int copy_names(struct lt_process_table *t, const struct lt_process_opts *opts)
+/* ---- the environment's names ---- */
+
+static void drop_names(char *names[LT_ENV_NAMES_MAX], size_t count)
 {
-	if (opts->env_count > LT_ENV_NAMES_MAX)
+	for (size_t i = 0; i < count; i++)
+		lt_free(names[i]);
+}
+
+static int copy_names(const char *const *names, size_t count, char *ret[LT_ENV_NAMES_MAX])
+{
+	if (count > LT_ENV_NAMES_MAX)
 		return -EINVAL;
-	for (size_t i = 0; i < opts->env_count; i++) {
-		t->env_names[i] = lt_strdup(opts->env_names[i]);
-		if (!t->env_names[i])
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = lt_strdup(names[i]);
+		if (!ret[i]) {
+			drop_names(ret, i);
 			return -ENOMEM;
-		t->env_count++;
+		}
 	}
+	return 0;
+}
+
+/* The values of the names that were there before, in their new places. */
+static void move_values(struct lt_process_table *t, struct node *n, char *const *names,
+			size_t count)
+{
+	char before[LT_ENV_NAMES_MAX][LT_ENV_VALUE];
+
+	memcpy(before, n->p.env, sizeof(before));
+	memset(n->p.env, 0, sizeof(n->p.env));
+	n->looked = false;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < t->env_count; k++) {
+			if (strcmp(names[i], t->env_names[k]) == 0)
+				memcpy(n->p.env[i], before[k], sizeof(before[k]));
+		}
+	}
+}
+
+int lt_process_table_env(struct lt_process_table *t, const char *const *names, size_t count)
+{
+	char *copies[LT_ENV_NAMES_MAX] = {NULL};
+	int r = copy_names(names, count, copies);
+
+	if (r < 0)
+		return r;
+	for (struct link *l = t->recent.next; l != &t->recent; l = l->next)
+		move_values(t, of_recent(l), copies, count);
+	drop_names(t->env_names, t->env_count);
+	memcpy(t->env_names, copies, sizeof(copies));
+	t->env_count = count;
 	return 0;
 }
 
@@ -676,9 +717,10 @@ int lt_process_table_new(const struct lt_process_opts *opts, struct lt_process_t
 	t->cgroups = lt_calloc(CGROUP_SLOTS, sizeof(struct cgroup_path));
 	if (!t->bucket || !t->cgroups)
 		return -ENOMEM;
-	r = copy_names(t, opts);
+	r = copy_names(opts->env_names, opts->env_count, t->env_names);
 	if (r < 0)
 		return r;
+	t->env_count = opts->env_count;
 	*ret = lt_take(t);
 	return 0;
 }
@@ -689,8 +731,7 @@ struct lt_process_table *lt_process_table_free(struct lt_process_table *t)
 		return NULL;
 	while (t->recent.next != &t->recent)
 		remove_node(t, of_recent(t->recent.next));
-	for (size_t i = 0; i < t->env_count; i++)
-		lt_free(t->env_names[i]);
+	drop_names(t->env_names, t->env_count);
 	lt_free(t->bucket);
 	lt_free(t->cgroups);
 	lt_free(t);
