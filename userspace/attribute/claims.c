@@ -333,7 +333,7 @@ const struct lt_process_claims *lt_claims_look(struct lt_claims *c, struct lt_ru
 }
 
 void lt_claims_environ(struct lt_claims *c, struct lt_rules *rules, const struct lt_process *p,
-		       struct lt_bytes environ)
+		       struct lt_bytes text)
 {
 	struct entry *e;
 	struct variable v = {.n = 0};
@@ -343,6 +343,6 @@ void lt_claims_environ(struct lt_claims *c, struct lt_rules *rules, const struct
 	/* /proc says more (the whole environment), when it could still be read. */
 	if (!e || e->claims.service_name[0] || e->published)
 		return;
-	take_environ(e, &v, environ);
+	take_environ(e, &v, text);
 	lt_wipe(&v, sizeof(v));
 }

@@ -31,6 +31,6 @@ const struct lt_process_claims *lt_claims_look(struct lt_claims *c, struct lt_ru
 					       const struct lt_process *p);
 /* The environment as the kernel side read it, for processes that are gone too soon. */
 void lt_claims_environ(struct lt_claims *c, struct lt_rules *rules, const struct lt_process *p,
-		       struct lt_bytes environ);
+		       struct lt_bytes text);
 /* Another program runs under this number now. */
 void lt_claims_forget(struct lt_claims *c, uint32_t tgid);

@@ -13,6 +13,7 @@ static const struct command {
 	{"agent", lt_cmd_agent, "capture the calls of this host into the ledger"},
 	{"calls", lt_cmd_calls, "list calls, or follow them as they happen"},
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
+	{"rules", lt_cmd_rules, "check the attribution rules; why a record got its tenant"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"doctor", lt_cmd_doctor,
