@@ -400,3 +400,30 @@ int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *ma
 	}
 	return 0;
 }
+
+static size_t count_of(const struct lt_yaml_node *node)
+{
+	size_t n = 0;
+
+	lt_yaml_for_each (item, node)
+		n++;
+	return n;
+}
+
+bool lt_yaml_same(const struct lt_yaml_node *a, const struct lt_yaml_node *b)
+{
+	const struct lt_yaml_node *other = b ? b->child : NULL;
+
+	if (!a || !b || a->kind != b->kind)
+		return a == b;
+	if (a->kind == LT_YAML_SCALAR)
+		return strcmp(a->text, b->text) == 0;
+	if (count_of(a) != count_of(b))
+		return false;
+	lt_yaml_for_each (item, a) {
+		if (!lt_yaml_same(item, item->key ? lt_yaml_get(b, item->key) : other))
+			return false;
+		other = other->next;
+	}
+	return true;
+}

@@ -47,6 +47,10 @@ int lt_yaml_key_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *n
 LT_MUST_CHECK int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *map,
 				     const char *const *known, struct lt_problem *problem);
 
+/* Whether two values say the same, wherever they stand; members of maps in any order. NULL is the
+ * same as NULL alone. */
+bool lt_yaml_same(const struct lt_yaml_node *a, const struct lt_yaml_node *b);
+
 #define lt_yaml_for_each(item, list)                                                               \
 	for (const struct lt_yaml_node *item = (list) ? (list)->child : NULL; item;                \
 	     item = item->next)

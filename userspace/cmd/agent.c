@@ -19,6 +19,7 @@
 #include "userspace/capture/capture.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
+#include "userspace/cmd/reload.h"
 #include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
 #include "userspace/cmd/unread.h"
@@ -44,18 +45,25 @@ struct agent {
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
 	struct lt_unread *unread;
+	struct lt_reload reload;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
 	enum lt_returns returns;
 	bool debug, no_estimate, no_hurry;
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, hangup;
 
 static void on_signal(int number)
 {
 	(void)number;
 	stopping = 1;
+}
+
+static void on_hangup(int number)
+{
+	(void)number;
+	hangup = 1;
 }
 
 static void usage(FILE *out)
@@ -64,7 +72,10 @@ static void usage(FILE *out)
 		"Usage: ledgertap agent [OPTIONS]\n\n"
 		"Captures the LLM API calls of every process on this host and keeps one record of "
 		"each in the\n"
-		"ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
+		"ledger. Runs in the foreground until SIGTERM or Ctrl-C. Attribution rules are "
+		"read "
+		"again when\n"
+		"the config file changes, and on SIGHUP.\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
@@ -203,7 +214,7 @@ static int open_capture(struct agent *a)
 		.way = a->way,
 		.no_hurry = a->no_hurry,
 		.returns = a->returns,
-		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.wants_environ = lt_attributor_reads_environ(lt_pipeline_attributor(a->pipeline)),
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
 		.stdio = a->config->mcp_stdio,
 		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
@@ -391,6 +402,15 @@ static void log_counters(void)
 	}
 }
 
+/* On SIGHUP at once, else when the file has changed. */
+static void reload_if_due(struct agent *a)
+{
+	if (!hangup && !lt_reload_due(&a->reload))
+		return;
+	hangup = 0;
+	lt_reload_run(&a->reload, a->config, a->pipeline);
+}
+
 static int drain(struct agent *a)
 {
 	struct lt_capture_sink sink = lt_pipeline_sink(a->pipeline);
@@ -412,6 +432,7 @@ static int drain(struct agent *a)
 			continue;
 		next_second = now_ns + 1000000000;
 		say_losses(a);
+		reload_if_due(a);
 		if (a->debug && ++seconds % 60 == 0)
 			log_counters();
 	}
@@ -518,12 +539,15 @@ int lt_cmd_agent(int argc, char **argv)
 	return_large_blocks();
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	action.sa_handler = on_hangup;
+	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r = lt_config_load(a.config_path, &a.config, &problem);
 	if (r < 0) {
 		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
 		return LT_EXIT_FAILED;
 	}
+	lt_reload_init(&a.reload, a.config_path);
 	a.config->no_estimate |= a.no_estimate;
 	lt_log_set_level(a.debug ? LT_LOG_DEBUG : a.config->log_level);
 	r = start(&a);

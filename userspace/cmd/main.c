@@ -15,6 +15,7 @@ static const struct command {
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
 	{"runs", lt_cmd_runs, "runs of agents: steps, calls, tools, cost"},
 	{"keys", lt_cmd_keys, "which API keys were used by whom, unknown and shared ones"},
+	{"rules", lt_cmd_rules, "check the attribution rules; why a record got its tenant"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},

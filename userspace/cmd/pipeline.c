@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "userspace/attribute/attribute.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/counter.h"
@@ -32,8 +31,6 @@ struct lt_pipeline {
 
 static void add_run(struct lt_identity *who, const struct lt_run_facts *run)
 {
-	if (run->agent)
-		lt_bytes_copy(who->agent_name, sizeof(who->agent_name), lt_bytes_str(run->agent));
 	who->run_key = run->run_key;
 	who->session_key = run->session_key;
 	who->step = run->step;
@@ -50,7 +47,7 @@ static void call_ended(void *arg, const struct lt_call *call)
 
 	lt_counter_add(LT_C_CALLS, 1);
 	lt_runs_call(p->runs, call, &run);
-	lt_attribute_call(p->attributor, call, &who);
+	lt_attribute_call(p->attributor, call, run.agent, &who);
 	add_run(&who, &run);
 	if (lt_price_call(p->book, call, lt_clock_boot_to_wall(call->first_byte_ns), &cost) < 0)
 		cost.status = LT_PRICE_UNPRICED;
@@ -78,7 +75,7 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 	struct lt_record record;
 
 	lt_runs_who(p->runs, call, &run);
-	lt_attribute_call(p->attributor, call, &who);
+	lt_attribute_call(p->attributor, call, run.agent, &who);
 	add_run(&who, &run);
 	if (lt_record_make(p->node_uid, p->boot_id, call, &who, &none, &record) < 0) {
 		lt_counter_add(LT_C_RECORDS_DROPPED, 1);
@@ -91,12 +88,19 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 	p->opts.record(p->opts.arg, &record);
 }
 
+/* What only /proc knows of a process is read while it surely lives. */
+static void look(struct lt_pipeline *p, const struct lt_process *process)
+{
+	lt_runs_look(p->runs, process);
+	lt_attributor_look(p->attributor, process);
+}
+
 static void flow_begins(void *arg, const struct lt_event_flow *e)
 {
 	struct lt_pipeline *p = arg;
 
-	lt_runs_look(p->runs, lt_process_find_at(p->processes, e->head.tgid, e->process_start_ns,
-						 e->cgroup_id, e->start_ns));
+	look(p, lt_process_find_at(p->processes, e->head.tgid, e->process_start_ns, e->cgroup_id,
+				   e->start_ns));
 }
 
 static void flow_suspect(void *arg, const struct lt_event_flow *e)
@@ -156,6 +160,11 @@ static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 	const char *names[LT_ENV_NAMES_MAX];
 	struct lt_process_opts opts = {
 		.proc = p->opts.proc, .env_names = names, .container = container_met, .arg = p};
+	struct lt_attributor_opts who = {.proc = p->opts.proc,
+					 .workloads = p->opts.workloads,
+					 .has_runtime = p->opts.has_runtime,
+					 .has_kubernetes = p->opts.has_kubernetes,
+					 .cluster = p->opts.cluster};
 	int r;
 
 	r = lt_attribution_env_names(config->yaml, config->attribution, names, &opts.env_count,
@@ -165,8 +174,18 @@ static int make_attribution(struct lt_pipeline *p, struct lt_problem *problem)
 	r = lt_process_table_new(&opts, &p->processes);
 	if (r < 0)
 		return r;
-	return lt_attributor_new(config->yaml, config->attribution, p->processes, &p->attributor,
-				 problem);
+	who.processes = p->processes;
+	return lt_attributor_new(&who, config->yaml, config->attribution, &p->attributor, problem);
+}
+
+/* The decoder hands over the headers that the rules name. */
+static void name_claims(struct lt_pipeline *p)
+{
+	const struct lt_rules *rules = lt_attributor_rules(p->attributor);
+	const char *names[LT_CLAIMS_MAX];
+	size_t count = lt_rules_headers(rules, names);
+
+	lt_decoder_claims(p->decoder, names, count, lt_rules_stamp(rules));
 }
 
 static int make_runs(struct lt_pipeline *p, struct lt_problem *problem)
@@ -200,6 +219,7 @@ static int make_road(struct lt_pipeline *p)
 	lt_wipe(&decoder, sizeof(decoder));
 	if (r < 0)
 		return r;
+	name_claims(p);
 	exchanges = lt_decoder_sink(p->decoder);
 	r = lt_sessions_new(&exchanges, &p->opts.verdicts, &p->sessions);
 	if (r < 0)
@@ -270,9 +290,8 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	lt_runs_look(p->runs,
-		     lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns,
-					conn->cgroup_id, conn->head.ts_ns));
+	look(p, lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns,
+				   conn->cgroup_id, conn->head.ts_ns));
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
@@ -302,7 +321,7 @@ static void on_peer(void *arg, const struct lt_event_peer *event)
 
 static void on_environ(void *arg, const struct lt_event_environ *event)
 {
-	lt_process_environ(((struct lt_pipeline *)arg)->processes, event);
+	lt_attributor_environ(((struct lt_pipeline *)arg)->attributor, event);
 }
 
 static void on_close(void *arg, const struct lt_event_close *event)
@@ -318,6 +337,7 @@ static void on_exec(void *arg, const struct lt_event_exec *event)
 	lt_stream_exit(p->stream, event->head.tgid, event->head.ts_ns);
 	lt_process_exec(p->processes, event);
 	lt_runs_exec(p->runs, event);
+	lt_attributor_exec(p->attributor, event->head.tgid);
 }
 
 static void on_fork(void *arg, const struct lt_event_fork *event)
@@ -376,6 +396,32 @@ int lt_pipeline_scan_processes(struct lt_pipeline *p)
 	int agents = r < 0 ? 0 : lt_runs_scan(p->runs);
 
 	return agents < 0 ? agents : r;
+}
+
+int lt_pipeline_reload(struct lt_pipeline *p, const struct lt_config *config,
+		       struct lt_problem *problem)
+{
+	const char *names[LT_ENV_NAMES_MAX];
+	size_t count;
+	int r = lt_attributor_reload(p->attributor, config->yaml, config->attribution, problem);
+
+	if (r < 0)
+		return r;
+	count = lt_rules_env(lt_attributor_rules(p->attributor), names);
+	r = lt_process_table_env(p->processes, names, count);
+	/* Values under the wrong names would bill the wrong one. */
+	if (r < 0)
+		lt_ignore(lt_process_table_env(p->processes, NULL, 0));
+	name_claims(p);
+	return r < 0 ? lt_problem_set(problem, r, NULL, 0,
+				      "out of memory: the environment of "
+				      "processes is not read any more")
+		     : 0;
+}
+
+struct lt_attributor *lt_pipeline_attributor(struct lt_pipeline *p)
+{
+	return p->attributor;
 }
 
 void lt_pipeline_tick(struct lt_pipeline *p, uint64_t now_ns)

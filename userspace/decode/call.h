@@ -11,7 +11,9 @@ enum {
 	LT_ID_SIZE = 128,
 	LT_WORD_SIZE = 40,
 	LT_HOST_SIZE = 256,
-	LT_TOOL_SIZE = 65
+	LT_TOOL_SIZE = 65,
+	LT_CLAIMS_MAX = 4, /* request headers that the config names */
+	LT_CLAIM_SIZE = 64,
 };
 
 enum lt_tier {
@@ -92,6 +94,12 @@ struct lt_call {
 	 * ...); ids, not secrets. */
 	char organization[LT_ID_SIZE];
 	char project[LT_ID_SIZE];
+	/* Only the request names it, the answer does not. */
+	bool organization_claimed, project_claimed;
+	/* Values of the headers that lt_decoder_claims names, "" = not sent; @claim_names: its
+	 * stamp. */
+	char claim[LT_CLAIMS_MAX][LT_CLAIM_SIZE];
+	uint32_t claim_names;
 	uint64_t session_fp; /* keyed fingerprint of the conversation's id on the wire, 0 = none */
 	struct lt_count tool_results; /* of tools, that the request brings back */
 	/* The same for requests that bring the same results back, as a retry does; 0 = none. Not

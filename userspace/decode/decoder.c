@@ -38,6 +38,14 @@ struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 	return NULL;
 }
 
+void lt_decoder_claims(struct lt_decoder *d, const char *const *names, size_t count, uint32_t stamp)
+{
+	d->claim_count = count < LT_CLAIMS_MAX ? count : LT_CLAIMS_MAX;
+	d->claim_stamp = stamp;
+	for (size_t i = 0; i < d->claim_count; i++)
+		lt_bytes_copy(d->claim_names[i], sizeof(d->claim_names[i]), lt_bytes_str(names[i]));
+}
+
 /* ---- bodies ---- */
 
 static bool is_done(const struct lt_work *w)
@@ -413,6 +421,7 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	p = w->api->provider;
 	w->call.status = head->status;
 	lt_work_headers(w, head);
+	lt_work_billed(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
 	/* Ollama streams lines unless it is told not to. 101: a socket. */

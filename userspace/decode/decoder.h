@@ -27,5 +27,12 @@ LT_MUST_CHECK int lt_decoder_new(const struct lt_decoder_opts *opts,
 struct lt_decoder *lt_decoder_free(struct lt_decoder *d);
 LT_DEFINE_FREEP(lt_decoder_free, struct lt_decoder)
 
+/*
+ * Request headers whose values go into lt_call.claim from the next request on, at most
+ * LT_CLAIMS_MAX of at most 64 bytes; copied. @stamp tells this list apart from others.
+ */
+void lt_decoder_claims(struct lt_decoder *d, const char *const *names, size_t count,
+		       uint32_t stamp);
+
 /* The sink to give to lt_sessions_new; its arg is @d. */
 struct lt_exchange_sink lt_decoder_sink(struct lt_decoder *d);

@@ -102,6 +102,42 @@ static void describe_credential(struct lt_work *w, const struct lt_http_head *he
 	lt_copy_word(c->key_kind, sizeof(c->key_kind), lt_bytes_str(found.kind));
 }
 
+/* The answer's word is the provider's own: it replaces what the request claimed. */
+static void bill(char to[LT_ID_SIZE], bool *claimed, enum lt_side side, struct lt_bytes value)
+{
+	if (value.n == 0 || value.n >= LT_ID_SIZE)
+		return;
+	lt_copy_word(to, LT_ID_SIZE, value);
+	*claimed = side == LT_SIDE_REQUEST;
+}
+
+void lt_work_billed(struct lt_work *w, const struct lt_http_head *head)
+{
+	struct lt_call *c = &w->call;
+
+	bill(c->organization, &c->organization_claimed, head->side,
+	     lt_http_field(head, "openai-organization"));
+	bill(c->organization, &c->organization_claimed, head->side,
+	     lt_http_field(head, "anthropic-organization-id"));
+	bill(c->project, &c->project_claimed, head->side, lt_http_field(head, "openai-project"));
+}
+
+/* A value that is too long is left out: a part of a name may be another's name. */
+static void copy_claims(struct lt_call *c, const struct lt_decoder *d,
+			const struct lt_http_head *head)
+{
+	c->claim_names = d->claim_stamp;
+	for (size_t i = 0; i < d->claim_count; i++) {
+		struct lt_bytes value = lt_http_field(head, d->claim_names[i]);
+
+		if (value.n >= LT_CLAIM_SIZE)
+			continue;
+		for (size_t k = 0; k < value.n; k++)
+			c->claim[i][k] = value.p[k] >= ' ' && value.p[k] < 0x7f ? (char)value.p[k]
+										: '_';
+	}
+}
+
 void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 		      const struct lt_http_head *head, struct lt_bytes host)
 {
@@ -138,6 +174,8 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 		   parts.model.n ? parts.model : query_model(head->target));
 	lt_copy_word(w->object, sizeof(w->object), parts.id);
 	lt_work_request_headers(w, head);
+	lt_work_billed(w, head);
+	copy_claims(c, w->decoder, head);
 }
 
 static bool holds(struct lt_bytes text, const char *word)

@@ -906,16 +906,59 @@ int lt_process_table_scan(struct lt_process_table *t)
 	return count;
 }
 
-static int copy_names(struct lt_process_table *t, const struct lt_process_opts *opts)
+/* ---- the environment's names ---- */
+
+static void drop_names(char *names[LT_ENV_NAMES_MAX], size_t count)
 {
-	if (opts->env_count > LT_ENV_NAMES_MAX)
+	for (size_t i = 0; i < count; i++)
+		lt_free(names[i]);
+}
+
+static int copy_names(const char *const *names, size_t count, char *ret[LT_ENV_NAMES_MAX])
+{
+	if (count > LT_ENV_NAMES_MAX)
 		return -EINVAL;
-	for (size_t i = 0; i < opts->env_count; i++) {
-		t->env_names[i] = lt_strdup(opts->env_names[i]);
-		if (!t->env_names[i])
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = lt_strdup(names[i]);
+		if (!ret[i]) {
+			drop_names(ret, i);
 			return -ENOMEM;
-		t->env_count++;
+		}
 	}
+	return 0;
+}
+
+/* The values of the names that were there before, in their new places. */
+static void move_values(struct lt_process_table *t, struct node *n, char *const *names,
+			size_t count)
+{
+	char values[LT_ENV_NAMES_MAX][LT_ENV_VALUE] = {{0}};
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < t->env_count; k++) {
+			if (strcmp(names[i], t->env_names[k]) == 0)
+				lt_bytes_copy(values[i], sizeof(values[i]),
+					      lt_bytes_str(lt_process_env(&n->p, k)));
+		}
+	}
+	set_env(n, env_make(values, count));
+	n->looked = false;
+}
+
+int lt_process_table_env(struct lt_process_table *t, const char *const *names, size_t count)
+{
+	char *copies[LT_ENV_NAMES_MAX] = {NULL};
+	int r = copy_names(names, count, copies);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < t->buckets; i++) {
+		for (struct node *n = t->bucket[i]; n; n = n->chain)
+			move_values(t, n, copies, count);
+	}
+	drop_names(t->env_names, t->env_count);
+	memcpy(t->env_names, copies, sizeof(copies));
+	t->env_count = count;
 	return 0;
 }
 
@@ -943,9 +986,10 @@ int lt_process_table_new(const struct lt_process_opts *opts, struct lt_process_t
 		return -ENOMEM;
 	r = lt_places_new(opts->container, opts->arg, &t->places);
 	if (r == 0)
-		r = copy_names(t, opts);
+		r = copy_names(opts->env_names, opts->env_count, t->env_names);
 	if (r < 0)
 		return r;
+	t->env_count = opts->env_count;
 	*ret = lt_take(t);
 	return 0;
 }
@@ -957,8 +1001,7 @@ struct lt_process_table *lt_process_table_free(struct lt_process_table *t)
 	while (t->count > 0)
 		remove_node(
 			t, of_order(lt_list_is_empty(&t->living) ? t->ended.next : t->living.next));
-	for (size_t i = 0; i < t->env_count; i++)
-		lt_free(t->env_names[i]);
+	drop_names(t->env_names, t->env_count);
 	lt_free(t->bucket);
 	lt_places_free(t->places);
 	lt_names_done(&t->names);

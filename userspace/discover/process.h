@@ -55,6 +55,10 @@ LT_MUST_CHECK int lt_process_table_new(const struct lt_process_opts *opts,
 struct lt_process_table *lt_process_table_free(struct lt_process_table *t);
 LT_DEFINE_FREEP(lt_process_table_free, struct lt_process_table)
 
+/* Other variables from now on; values of those that stay are kept, the rest is read when a process
+ * is asked for again. -ENOMEM, -EINVAL: nothing changed. */
+LT_MUST_CHECK int lt_process_table_env(struct lt_process_table *t, const char *const *names,
+				       size_t count);
 /* Reads every process of /proc. Returns how many, or -errno. */
 LT_MUST_CHECK int lt_process_table_scan(struct lt_process_table *t);
 void lt_process_exec(struct lt_process_table *t, const struct lt_event_exec *event);

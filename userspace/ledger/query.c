@@ -54,6 +54,47 @@ static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
 	sqlite3_bind_int64(s, 12, f->with_void);
 }
 
+/* The rows of @s, one after the other. */
+static int each_record(struct lt_ledger *l, sqlite3_stmt *s,
+		       int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		       void *arg)
+{
+	struct lt_record record;
+	uint64_t seq;
+	int r, step;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		r = lt_record_read(l, s, &seq, &record);
+		if (r == 0)
+			r = each(arg, seq, &record);
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}
+
+int lt_query_ids(struct lt_ledger *l, const struct lt_record_id *low,
+		 const struct lt_record_id *high, size_t limit,
+		 int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		 void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE];
+	int r;
+
+	snprintf(sql, sizeof(sql),
+		 "select %s from record where record_id between ?1 and ?2 limit ?3",
+		 lt_record_columns);
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	sqlite3_bind_blob(s, 1, low->b, sizeof(low->b), SQLITE_STATIC);
+	sqlite3_bind_blob(s, 2, high->b, sizeof(high->b), SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	return each_record(l, s, each, arg);
+}
+
 int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 		     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
 		     void *arg)
@@ -62,9 +103,7 @@ int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 	sqlite3_stmt *s = NULL;
 	char sql[SQL_SIZE];
 	bool newest = f->limit > 0 && f->newest;
-	struct lt_record record;
-	uint64_t seq;
-	int r, step;
+	int r;
 
 	if (newest)
 		snprintf(sql, sizeof(sql),
@@ -82,14 +121,7 @@ int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 	if (f->limit > 0)
 		sqlite3_bind_int64(s, PARAMETER_LIMIT,
 				   f->limit > INT64_MAX ? INT64_MAX : (int64_t)f->limit);
-	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
-		r = lt_record_read(l, s, &seq, &record);
-		if (r == 0)
-			r = each(arg, seq, &record);
-		if (r < 0)
-			return r;
-	}
-	return lt_sqlite_errno(step);
+	return each_record(l, s, each, arg);
 }
 
 int lt_query_begin(struct lt_ledger *l)

@@ -25,6 +25,12 @@ LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *
 					       const struct lt_record *record),
 				   void *arg);
 
+/* The same for the records whose id lies from @low to @high, both included, at most @limit. */
+LT_MUST_CHECK int
+lt_query_ids(struct lt_ledger *l, const struct lt_record_id *low, const struct lt_record_id *high,
+	     size_t limit,
+	     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record), void *arg);
+
 /* Queries between the two see one state of the ledger. */
 LT_MUST_CHECK int lt_query_begin(struct lt_ledger *l);
 void lt_query_end(struct lt_ledger *l);

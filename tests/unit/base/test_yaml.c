@@ -179,6 +179,31 @@ static void problems_say_line_and_column(void **state)
 	assert_true(problem.line > 0 && problem.column > 0);
 }
 
+static void values_are_compared_wherever_they_stand(void **state)
+{
+	static const char text[] = "a: {x: 1, y: [1, 2, {z: q}]}\nb: [1, 2]\n";
+	static const char *const others[] = {
+		"a: {x: 1, y: [1, 2, {z: r}]}\nb: [1, 2]\n",	   "a: {x: 1}\nb: [1, 2]\n",
+		"a: {x: 1, y: [1, 2, {z: q}]}\nb: [2, 1]\n",	   "a: {x: 1, y: [1, 2, {z: q}]}\n",
+		"a: {x: 1, y: [1, 2, {z: q}], w: 1}\nb: [1, 2]\n", "text\n"};
+	struct lt_yaml *a = parsed(text);
+	struct lt_yaml *b = parsed(
+		"# other\n\nb:\n  - 1\n  - 2\na:\n  y: [1, 2, {z: \"q\"}]\n  x: 1\n");
+
+	(void)state;
+	assert_true(lt_yaml_same(lt_yaml_root(a), lt_yaml_root(b)));
+	assert_true(lt_yaml_same(NULL, NULL));
+	assert_false(lt_yaml_same(lt_yaml_root(a), NULL));
+	assert_false(lt_yaml_same(NULL, lt_yaml_root(a)));
+	lt_yaml_free(b);
+	for (size_t i = 0; i < LT_COUNT(others); i++) {
+		b = parsed(others[i]);
+		assert_false(lt_yaml_same(lt_yaml_root(a), lt_yaml_root(b)));
+		lt_yaml_free(b);
+	}
+	lt_yaml_free(a);
+}
+
 static void unknown_keys_get_a_suggestion(void **state)
 {
 	static const char *const known[] = {"provider", "hosts", "models", NULL};
@@ -255,6 +280,7 @@ int main(void)
 		cmocka_unit_test(broken_yaml_names_its_line),
 		cmocka_unit_test(ceilings_hold),
 		cmocka_unit_test(problems_say_line_and_column),
+		cmocka_unit_test(values_are_compared_wherever_they_stand),
 		cmocka_unit_test(unknown_keys_get_a_suggestion),
 		cmocka_unit_test(files_are_read_or_the_reason_is_given),
 		cmocka_unit_test(every_failed_allocation_is_said),
