@@ -22,6 +22,7 @@
 #include "userspace/cmd/reload.h"
 #include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
+#include "userspace/cmd/sources.h"
 #include "userspace/cmd/unread.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
@@ -38,6 +39,7 @@ struct agent {
 	const char *state_dir;
 	enum lt_attach_way way;
 	struct lt_config *config;
+	struct lt_sources *sources;
 	struct lt_pipeline *pipeline;
 	struct lt_capture *capture;
 	struct lt_probe_cache *cache; /* NULL: there is none */
@@ -175,6 +177,37 @@ static void on_proof(void *arg, const struct lt_scout_proof *proof)
 			    proof->path, proof->collector);
 }
 
+/* How much is known by now about workloads, and the record anew with that. */
+static uint64_t on_version(void *arg)
+{
+	struct agent *a = arg;
+
+	return lt_workloads_version(lt_sources_workloads(a->sources));
+}
+
+static bool on_again(void *arg, struct lt_record *record)
+{
+	struct agent *a = arg;
+	const struct lt_container *c = &record->who.container;
+	const struct lt_workload *w = lt_workloads_find(lt_sources_workloads(a->sources), c->id,
+							c->pod_uid);
+	bool changed;
+
+	if (!w)
+		return false;
+	changed = lt_attribute_again(lt_pipeline_attributor(a->pipeline), &record->call, w,
+				     &record->who);
+	lt_workload_put(w);
+	return changed;
+}
+
+static void on_container(void *arg, const struct lt_container *container)
+{
+	struct agent *a = arg;
+
+	lt_sources_ask(a->sources, container);
+}
+
 static void on_writer(void *arg, int error, const char *text)
 {
 	(void)arg;
@@ -189,7 +222,6 @@ static void on_writer(void *arg, int error, const char *text)
 
 static int open_ledger(struct agent *a)
 {
-	struct lt_writer_opts opts = {.status = on_writer, .arg = a};
 	struct lt_problem problem = {0};
 	char text[1024];
 	int r;
@@ -201,7 +233,27 @@ static int open_ledger(struct agent *a)
 	}
 	if (problem.text[0])
 		lt_log_warn("%s", lt_problem_format(&problem, text, sizeof(text)));
-	r = lt_writer_start(a->ledger, &opts, &a->writer);
+	return 0;
+}
+
+static int open_sources(struct agent *a)
+{
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r = lt_sources_start(a->config, &a->sources, &problem);
+
+	if (r < 0)
+		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+	return r;
+}
+
+/* Behind the pipeline, whose rules it applies to records that waited. */
+static int start_writer(struct agent *a)
+{
+	struct lt_writer_opts opts = {
+		.status = on_writer, .version = on_version, .again = on_again, .arg = a};
+	int r = lt_writer_start(a->ledger, &opts, &a->writer);
+
 	if (r < 0)
 		lt_log_error("cannot start the ledger's writer: %s", strerror(-r));
 	return r;
@@ -283,6 +335,11 @@ static int open_pipeline(struct agent *a)
 	struct lt_pipeline_opts opts = {
 		.config = a->config,
 		.verdicts = {.arg = a, .set = on_verdict},
+		.workloads = lt_sources_workloads(a->sources),
+		.has_runtime = lt_sources_has_runtime(a->sources),
+		.has_kubernetes = lt_sources_has_kubernetes(a->sources),
+		.cluster = a->config->cluster,
+		.container = on_container,
 		.look_at_flow = on_look_at_flow,
 		.suspect = on_suspect,
 		.record = on_record,
@@ -340,7 +397,11 @@ static int start(struct agent *a)
 	if (r == 0)
 		r = open_ledger(a);
 	if (r == 0)
+		r = open_sources(a);
+	if (r == 0)
 		r = open_pipeline(a);
+	if (r == 0)
+		r = start_writer(a);
 	if (r == 0)
 		r = open_capture(a);
 	if (r < 0)
@@ -432,6 +493,7 @@ static int drain(struct agent *a)
 			continue;
 		next_second = now_ns + 1000000000;
 		say_losses(a);
+		lt_sources_tick(a->sources, now_ns);
 		reload_if_due(a);
 		if (a->debug && ++seconds % 60 == 0)
 			log_counters();
@@ -450,12 +512,15 @@ static void stop(struct agent *a)
 	a->cache = lt_probe_cache_free(a->cache);
 	if (a->unread)
 		lt_unread_ask(a->unread, NULL);
+	if (a->writer)
+		lt_writer_settle(a->writer);
 	a->pipeline = lt_pipeline_free(a->pipeline);
 	a->unread = lt_unread_free(a->unread);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);
 	a->capture = lt_capture_free(a->capture);
+	a->sources = lt_sources_stop(a->sources);
 	if (a->debug)
 		log_counters();
 	a->config = lt_config_free(a->config);

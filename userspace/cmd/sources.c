@@ -129,6 +129,16 @@ struct lt_sources *lt_sources_stop(struct lt_sources *s)
 	return NULL;
 }
 
+bool lt_sources_has_runtime(const struct lt_sources *s)
+{
+	return s->runtimes;
+}
+
+bool lt_sources_has_kubernetes(const struct lt_sources *s)
+{
+	return s->kubernetes;
+}
+
 struct lt_workloads *lt_sources_workloads(struct lt_sources *s)
 {
 	return s->workloads;

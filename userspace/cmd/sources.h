@@ -20,6 +20,9 @@ LT_MUST_CHECK int lt_sources_start(const struct lt_config *config, struct lt_sou
 struct lt_sources *lt_sources_stop(struct lt_sources *s);
 LT_DEFINE_FREEP(lt_sources_stop, struct lt_sources)
 
+/* Which there are. */
+bool lt_sources_has_runtime(const struct lt_sources *s);
+bool lt_sources_has_kubernetes(const struct lt_sources *s);
 /* What they told. Lives as long as @s. */
 struct lt_workloads *lt_sources_workloads(struct lt_sources *s);
 /* A container or pod was met: asks about it unless it is known. Never waits. Any thread. */

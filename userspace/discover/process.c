@@ -24,6 +24,7 @@
 #include "userspace/discover/list.h"
 #include "userspace/discover/names.h"
 #include "userspace/discover/place.h"
+#include "userspace/discover/process_env.h"
 #include "userspace/discover/procfs.h"
 
 enum {
@@ -35,13 +36,6 @@ enum {
 };
 
 #define KEEP_ENDED_NS 60000000000ull
-
-/* The variables that are set; shared by a process and its children. */
-struct lt_env {
-	uint32_t users;
-	uint16_t at[LT_ENV_NAMES_MAX]; /* of the value in text[], which begins with a NUL */
-	char text[];
-};
 
 /* Where a process was before it moved. */
 struct stay {
@@ -125,52 +119,18 @@ static void set_exe(struct lt_process_table *t, struct node *n, const char *exe)
 	n->p.exe = name ? name : no_exe;
 }
 
-/* NULL: none is set. */
-static struct lt_env *env_make(const char values[][LT_ENV_VALUE], size_t count)
-{
-	struct lt_env *env;
-	size_t bytes = 1;
-
-	for (size_t i = 0; i < count; i++)
-		bytes += values[i][0] ? strlen(values[i]) + 1 : 0;
-	env = bytes > 1 ? lt_calloc(1, sizeof(*env) + bytes) : NULL;
-	if (!env)
-		return NULL;
-	env->users = 1;
-	bytes = 1;
-	for (size_t i = 0; i < count; i++) {
-		if (!values[i][0])
-			continue;
-		env->at[i] = (uint16_t)bytes;
-		memcpy(env->text + bytes, values[i], strlen(values[i]) + 1);
-		bytes += strlen(values[i]) + 1;
-	}
-	return env;
-}
-
 /* Takes @env over. */
 static void set_env(struct node *n, struct lt_env *env)
 {
-	/* Handed out as const, made here. */
-	struct lt_env *before = (struct lt_env *)(uintptr_t)n->p.env;
+	struct lt_env *before = n->p.env;
 
 	n->p.env = env;
-	if (before && --before->users == 0)
-		lt_free(before);
-}
-
-static void share_env(struct node *n, const struct node *with)
-{
-	struct lt_env *env = (struct lt_env *)(uintptr_t)with->p.env;
-
-	if (env)
-		env->users++;
-	set_env(n, env);
+	lt_env_put(before);
 }
 
 const char *lt_process_env(const struct lt_process *p, size_t i)
 {
-	return p->env && i < LT_ENV_NAMES_MAX ? p->env->text + p->env->at[i] : "";
+	return lt_env_value(p->env, i);
 }
 
 static void drop_stays(struct lt_process_table *t, struct node *n)
@@ -405,7 +365,7 @@ static void read_env(struct lt_process_table *t, struct node *n, int fd)
 
 	if (t->env_count > 0 &&
 	    lt_procfs_environ(fd, (const char *const *)t->env_names, t->env_count, values) == 0)
-		set_env(n, env_make(values, t->env_count));
+		set_env(n, lt_env_make(values, t->env_count));
 }
 
 /* Reads once what only /proc knows. What cannot be read stays as the event said. */
@@ -617,7 +577,7 @@ static void inherit(struct lt_process_table *t, struct node *n, const struct nod
 	memcpy(n->p.comm, parent->p.comm, sizeof(n->p.comm));
 	if (parent->p.exe != no_exe)
 		n->p.exe = lt_name_share(parent->p.exe);
-	share_env(n, parent);
+	set_env(n, lt_env_share(parent->p.env));
 	n->looked = parent->looked;
 	n->stack_start = parent->stack_start;
 	for (size_t i = 0; i < LT_CGROUP_HIERARCHIES; i++)
@@ -826,7 +786,7 @@ void lt_process_environ(struct lt_process_table *t, const struct lt_event_enviro
 			lt_bytes_copy(values[i], LT_ENV_VALUE,
 				      lt_bytes_str(lt_process_env(&n->p, i)));
 	}
-	set_env(n, env_make(values, t->env_count));
+	set_env(n, lt_env_make(values, t->env_count));
 }
 
 size_t lt_process_parents(struct lt_process_table *t, const struct lt_process *p,
@@ -908,26 +868,6 @@ int lt_process_table_scan(struct lt_process_table *t)
 
 /* ---- the environment's names ---- */
 
-static void drop_names(char *names[LT_ENV_NAMES_MAX], size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		lt_free(names[i]);
-}
-
-static int copy_names(const char *const *names, size_t count, char *ret[LT_ENV_NAMES_MAX])
-{
-	if (count > LT_ENV_NAMES_MAX)
-		return -EINVAL;
-	for (size_t i = 0; i < count; i++) {
-		ret[i] = lt_strdup(names[i]);
-		if (!ret[i]) {
-			drop_names(ret, i);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
 /* The values of the names that were there before, in their new places. */
 static void move_values(struct lt_process_table *t, struct node *n, char *const *names,
 			size_t count)
@@ -941,14 +881,14 @@ static void move_values(struct lt_process_table *t, struct node *n, char *const 
 					      lt_bytes_str(lt_process_env(&n->p, k)));
 		}
 	}
-	set_env(n, env_make(values, count));
+	set_env(n, lt_env_make(values, count));
 	n->looked = false;
 }
 
 int lt_process_table_env(struct lt_process_table *t, const char *const *names, size_t count)
 {
 	char *copies[LT_ENV_NAMES_MAX] = {NULL};
-	int r = copy_names(names, count, copies);
+	int r = lt_env_names_copy(names, count, copies);
 
 	if (r < 0)
 		return r;
@@ -956,7 +896,7 @@ int lt_process_table_env(struct lt_process_table *t, const char *const *names, s
 		for (struct node *n = t->bucket[i]; n; n = n->chain)
 			move_values(t, n, copies, count);
 	}
-	drop_names(t->env_names, t->env_count);
+	lt_env_names_drop(t->env_names, t->env_count);
 	memcpy(t->env_names, copies, sizeof(copies));
 	t->env_count = count;
 	return 0;
@@ -986,7 +926,7 @@ int lt_process_table_new(const struct lt_process_opts *opts, struct lt_process_t
 		return -ENOMEM;
 	r = lt_places_new(opts->container, opts->arg, &t->places);
 	if (r == 0)
-		r = copy_names(opts->env_names, opts->env_count, t->env_names);
+		r = lt_env_names_copy(opts->env_names, opts->env_count, t->env_names);
 	if (r < 0)
 		return r;
 	t->env_count = opts->env_count;
@@ -1001,7 +941,7 @@ struct lt_process_table *lt_process_table_free(struct lt_process_table *t)
 	while (t->count > 0)
 		remove_node(
 			t, of_order(lt_list_is_empty(&t->living) ? t->ended.next : t->living.next));
-	drop_names(t->env_names, t->env_count);
+	lt_env_names_drop(t->env_names, t->env_count);
 	lt_free(t->bucket);
 	lt_places_free(t->places);
 	lt_names_done(&t->names);

@@ -33,7 +33,7 @@ struct lt_process {
 	const char *exe;	 /* path as the process's own mount namespace names it */
 	const char *cgroup;
 	const struct lt_container *container;
-	const struct lt_env *env; /* see lt_process_env */
+	struct lt_env *env; /* see lt_process_env */
 };
 
 struct lt_process_opts {
