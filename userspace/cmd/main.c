@@ -17,6 +17,7 @@ static const struct command {
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"doctor", lt_cmd_doctor,
 	 "what this host and kernel allow, what is attached and what is not"},
+	{"pods", lt_cmd_pods, "what Kubernetes says of the pods of this node"},
 	{"probe-info", lt_cmd_probe_info,
 	 "which functions of a program or library are hooked, and how they were found"},
 	{"version", lt_cmd_version, "print the version"},
