@@ -18,6 +18,7 @@ int lt_cmd_replay(int argc, char **argv);
 int lt_cmd_prices(int argc, char **argv);
 int lt_cmd_containers(int argc, char **argv);
 int lt_cmd_doctor(int argc, char **argv);
+int lt_cmd_pods(int argc, char **argv);
 int lt_cmd_probe_info(int argc, char **argv);
 int lt_cmd_keys(int argc, char **argv);
 int lt_cmd_version(int argc, char **argv);

@@ -21,6 +21,7 @@ static const struct command {
 	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},
 	{"doctor", lt_cmd_doctor,
 	 "what this host and kernel allow, what is attached and what is not"},
+	{"pods", lt_cmd_pods, "what Kubernetes says of the pods of this node"},
 	{"probe-info", lt_cmd_probe_info,
 	 "which functions of a program or library are hooked, and how they were found"},
 	{"version", lt_cmd_version, "print the version"},
