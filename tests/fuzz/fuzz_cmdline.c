@@ -16,9 +16,9 @@ static void check_view(struct lt_bytes view, struct lt_bytes text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const programs[] = {"/usr/bin/node", "/usr/bin/python3.12", "bun",
-					       "/opt/deno",	"ruby3.1",	       "java",
-					       "/bin/sh"};
+	static const char *const programs[] = {
+		"/usr/bin/node", "/usr/bin/python3.12", "bun", "/opt/deno", "ruby3.1", "java",
+		"/bin/sh"};
 	static struct lt_agents *agents;
 	struct lt_problem problem;
 	struct lt_bytes text;

@@ -105,7 +105,7 @@ static void assert_session(const char *id)
 static void headers_name_the_session(void **state)
 {
 	static const char *const names[] = {
-		"X-Claude-Code-Session-Id", "session_id",	   "session-id",
+		"X-Claude-Code-Session-Id", "session_id",	    "session-id",
 		"conversation_id",	    "x-litellm-session-id", "x-opencode-session",
 	};
 
@@ -123,7 +123,8 @@ static void headers_name_the_session(void **state)
 	assert_session(NULL);
 }
 
-/* Whichever way Claude Code says it, it is the same session; and a user in all sessions the same. */
+/* Whichever way Claude Code says it, it is the same session; and a user in all sessions the same.
+ */
 static void a_user_id_may_hold_the_session(void **state)
 {
 	uint64_t user;
@@ -273,7 +274,8 @@ static void the_same_results_are_known_again(void **state)
 	post(CHAT, "", CHATS(ASSISTANT TOOL("a") "," ASSISTANT TOOL("a")));
 	assert_int_not_equal(call.results_hash, hash);
 	/* Gemini's results have no ids: the turns tell them apart. */
-	post(GEMINI, "", "{\"contents\":[{\"role\":\"model\"},{\"parts\":[{\"functionResponse\":{}}]}]}");
+	post(GEMINI, "",
+	     "{\"contents\":[{\"role\":\"model\"},{\"parts\":[{\"functionResponse\":{}}]}]}");
 	hash = call.results_hash;
 	post(GEMINI, "",
 	     "{\"contents\":[{\"role\":\"model\"},{\"parts\":[{\"functionResponse\":{}}]},"
