@@ -40,7 +40,8 @@ def agent_run(bed, _):
     npm, entry, _ = lay_out(bed)
     marker = bed.folder / "agent-daemon-called"
     server = [str(VENV), "-B", str(CLIENTS / "mcp_stdio.py"), "serve"]
-    bed.run([shutil.which("node"), npm, EXCHANGES, marker, json.dumps(server), json.dumps([str(entry), str(CLIENTS)])],
+    bed.run([shutil.which("node"), npm, EXCHANGES, marker, json.dumps(server), json.dumps([str(entry), str(CLIENTS)]),
+             "CMDLINE-CANARY-77e0c4"],
             of_agent(bed, "agent-run", "claude-code", "claude"))
     end = time.monotonic() + 20
     while not marker.exists() and time.monotonic() < end:
