@@ -7,7 +7,7 @@ _ledgertap_values()
 	case $1:$2 in
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
-	report:--format) echo "table json csv" ;;
+	report:--format | runs:--format) echo "table json csv" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -24,6 +24,7 @@ _ledgertap_options()
 	agent) echo "--config --state-dir --attach --returns --no-hurry --no-estimate --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
+	runs) echo "--format $filters --help" ;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
@@ -52,7 +53,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs replay prices doctor version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then

@@ -27,9 +27,12 @@ enum {
 #define KEEP_ENDED_NS 60000000000ull
 #define TICK_NS	      10000000ull /* what /proc rounds start times to */
 
-struct run {
-	uint64_t key;
-	uint64_t session; /* in which the agent called last; 0: none yet */
+/* One agent at work: its root process and what that started, but for agents in it. */
+struct worker {
+	uint64_t run_key; /* of the outermost one */
+	uint64_t scope;	  /* of its own root process: what its calls have in common */
+	uint64_t session; /* in which it called last; 0: none yet */
+	int agent;
 	size_t processes; /* that are part of it and not forgotten */
 };
 
@@ -39,12 +42,10 @@ struct link {
 
 struct entry {
 	uint32_t tgid;
-	int16_t agent; /* the nearest one, LT_NO_AGENT: none */
-	bool exact;    /* start_ns is the kernel's own */
-	bool own;      /* its program is the agent's, and not one that an agent started */
+	bool exact; /* start_ns is the kernel's own */
+	bool own;   /* its program is the agent's, and not one that an agent started */
 	uint64_t start_ns, end_ns;
-	uint64_t scope;	 /* of the nearest agent's root process: what its calls have in common */
-	struct run *run; /* NULL: it was looked at, and is in none */
+	struct worker *worker; /* NULL: it was looked at, and is no agent's */
 	struct entry *chain;
 	struct link recent; /* of all, most recently used first */
 	struct link ended;  /* of those that ended, in that order */
@@ -97,19 +98,19 @@ static struct entry **bucket_of(struct lt_runs *r, uint32_t tgid)
 	return &r->bucket[(tgid * 2654435761u) & (r->buckets - 1)];
 }
 
-static void leave_run(struct entry *e)
+static void leave(struct entry *e)
 {
-	if (e->run && --e->run->processes == 0)
-		lt_free(e->run);
-	e->run = NULL;
+	if (e->worker && --e->worker->processes == 0)
+		lt_free(e->worker);
+	e->worker = NULL;
 }
 
-static void join_run(struct entry *e, struct run *run)
+static void join(struct entry *e, struct worker *worker)
 {
-	if (run)
-		run->processes++;
-	leave_run(e);
-	e->run = run;
+	if (worker)
+		worker->processes++;
+	leave(e);
+	e->worker = worker;
 }
 
 static void forget(struct lt_runs *r, struct entry *e)
@@ -121,7 +122,7 @@ static void forget(struct lt_runs *r, struct entry *e)
 	*slot = e->chain;
 	unlink_it(&e->recent);
 	unlink_it(&e->ended);
-	leave_run(e);
+	leave(e);
 	r->count--;
 	lt_free(e);
 }
@@ -148,7 +149,6 @@ static struct entry *add(struct lt_runs *r, uint32_t tgid, uint64_t start_ns, bo
 	e->tgid = tgid;
 	e->start_ns = start_ns;
 	e->exact = exact;
-	e->agent = LT_NO_AGENT;
 	e->chain = *slot;
 	*slot = e;
 	r->count++;
@@ -229,31 +229,24 @@ static uint64_t process_hash(const struct lt_runs *r, const char *what, uint32_t
 	return hash | 1; /* 0 is none */
 }
 
-/* The process's program is that agent: the run begins, or a part of one has a nearer agent. */
+/* The process's program is that agent: a run begins, or a part of one has a nearer agent. */
 static void is_agent(struct lt_runs *r, struct entry *e, int agent)
 {
-	struct run *run = e->run;
+	struct worker *worker;
 
-	if (!run) {
-		run = lt_calloc(1, sizeof(*run));
-		if (!run)
-			return;
-		run->key = process_hash(r, "run", e->tgid, e->start_ns);
-		join_run(e, run);
-	}
 	/* What it becomes itself, as a launcher does that execs the real program, is the same one.
 	 */
-	if (!e->own || e->agent != agent)
-		e->scope = process_hash(r, "agent", e->tgid, e->start_ns);
-	e->agent = (int16_t)agent;
+	if (e->worker && e->own && e->worker->agent == agent)
+		return;
+	worker = lt_calloc(1, sizeof(*worker));
+	if (!worker)
+		return;
+	worker->agent = agent;
+	worker->scope = process_hash(r, "agent", e->tgid, e->start_ns);
+	worker->run_key = e->worker ? e->worker->run_key
+				    : process_hash(r, "run", e->tgid, e->start_ns);
+	join(e, worker);
 	e->own = true;
-}
-
-static void inherit(struct entry *child, const struct entry *parent)
-{
-	join_run(child, parent->run);
-	child->agent = parent->agent;
-	child->scope = parent->scope;
 }
 
 /* ---- programs ---- */
@@ -333,20 +326,20 @@ void lt_runs_exec(struct lt_runs *r, const struct lt_event_exec *event)
 	if (!e) {
 		end_others(r, event->head.tgid, start_ns);
 		parent = find_parent(r, event->parent_tgid, start_ns); /* the fork was not seen */
-		if (agent == LT_NO_AGENT && !(parent && parent->run))
+		if (agent == LT_NO_AGENT && !(parent && parent->worker))
 			return;
 		if (parent)
 			touch(r, parent); /* not the one that makes room */
 		e = add(r, event->head.tgid, start_ns, true);
 		if (!e)
 			return;
-		if (parent && parent->run)
-			inherit(e, parent);
+		if (parent && parent->worker)
+			join(e, parent->worker);
 	}
 	touch(r, e);
 	if (agent != LT_NO_AGENT)
 		is_agent(r, e, agent);
-	else if (e->run)
+	else if (e->worker)
 		e->own = false;
 	else
 		forget(r, e); /* looked at as another program: what it is now is not known */
@@ -358,13 +351,13 @@ void lt_runs_fork(struct lt_runs *r, const struct lt_event_fork *event)
 	struct entry *e = find(r, event->head.tgid, event->process_start_ns, true);
 
 	end_others(r, event->head.tgid, event->process_start_ns);
-	if (e || !parent || !parent->run)
+	if (e || !parent || !parent->worker)
 		return;
 	touch(r, parent);
 	e = add(r, event->head.tgid, event->process_start_ns, true);
 	if (!e)
 		return;
-	inherit(e, parent);
+	join(e, parent->worker);
 	e->own = parent->own; /* the same program, until it execs */
 }
 
@@ -406,7 +399,7 @@ static void found_running(void *arg, const struct lt_scanned *process,
 	e = add(r, process->tgid, process->start_ns, false);
 	above = parent && e ? find(r, parent->tgid, parent->start_ns, false) : NULL;
 	if (above)
-		inherit(e, above);
+		join(e, above->worker);
 	if (e && process->agent != LT_NO_AGENT)
 		is_agent(r, e, process->agent);
 }
@@ -430,7 +423,7 @@ static struct entry *ancestor_of(struct lt_runs *r, const struct lt_process *pro
 	for (size_t i = 0; i < count; i++) {
 		struct entry *e = find(r, parents[i]->tgid, parents[i]->start_ns, false);
 
-		if (e && e->run)
+		if (e && e->worker)
 			return e;
 	}
 	return NULL;
@@ -457,7 +450,7 @@ void lt_runs_look(struct lt_runs *r, const struct lt_process *process)
 	if (!e)
 		return;
 	if (above)
-		inherit(e, above);
+		join(e, above->worker);
 	fd = open_same(r, process->tgid, process->start_ns);
 	agent = agent_of(r, fd, lt_bytes_str(process->exe), lt_bytes_str(process->comm));
 	if (agent != LT_NO_AGENT)
@@ -476,7 +469,7 @@ static struct entry *entry_of(struct lt_runs *r, const struct lt_call *call)
 						call->process_start_ns, call->cgroup_id));
 		e = find(r, call->conn.tgid, call->process_start_ns, true);
 	}
-	if (e && !e->run) {
+	if (e && !e->worker) {
 		int agent = lt_agents_match_user_agent(r->agents, lt_bytes_str(call->user_agent));
 
 		if (agent != LT_NO_AGENT)
@@ -490,11 +483,10 @@ static struct entry *entry_of(struct lt_runs *r, const struct lt_call *call)
 static void fill_who(const struct lt_runs *r, const struct entry *e, struct lt_run_facts *ret)
 {
 	*ret = (struct lt_run_facts){0};
-	if (!e || !e->run)
+	if (!e || !e->worker)
 		return;
-	ret->run_key = e->run->key;
-	if (e->agent != LT_NO_AGENT)
-		ret->agent = lt_agents_name(r->agents, e->agent);
+	ret->run_key = e->worker->run_key;
+	ret->agent = lt_agents_name(r->agents, e->worker->agent);
 }
 
 void lt_runs_who(struct lt_runs *r, const struct lt_call *call, struct lt_run_facts *ret)
@@ -509,9 +501,9 @@ void lt_runs_who(struct lt_runs *r, const struct lt_call *call, struct lt_run_fa
 static uint64_t chain_key(const struct lt_runs *r, const struct entry *e,
 			  const struct lt_call *call)
 {
-	uint64_t scope = e && e->run ? e->scope
-				     : process_hash(r, "process", call->conn.tgid,
-						    call->process_start_ns);
+	uint64_t scope = e && e->worker ? e->worker->scope
+					: process_hash(r, "process", call->conn.tgid,
+						       call->process_start_ns);
 	char text[sizeof(scope) + sizeof(call->host)];
 	size_t n = strlen(call->host);
 	uint8_t digest[LT_SHA256_SIZE];
@@ -538,9 +530,9 @@ static uint64_t session_of(struct lt_runs *r, const struct entry *e, const struc
 	if (key)
 		return key;
 	/* A program that the agent started, and calls of tools: of the conversation at hand. */
-	if (e && e->run && e->run->session && (!e->own || !llm)) {
+	if (e && e->worker && e->worker->session && (!e->own || !llm)) {
 		*ret_joins = false;
-		return e->run->session;
+		return e->worker->session;
 	}
 	return llm && call->conn.tgid ? chain_key(r, e, call) : 0;
 }
@@ -561,8 +553,8 @@ void lt_runs_call(struct lt_runs *r, const struct lt_call *call, struct lt_run_f
 	if (!joins)
 		return;
 	lt_steps_remember(r->steps, call->response_id, ret->session_key);
-	if (e && e->run && (e->own || !e->run->session))
-		e->run->session = ret->session_key;
+	if (e && e->worker && (e->own || !e->worker->session))
+		e->worker->session = ret->session_key;
 }
 
 /* ---- the table ---- */

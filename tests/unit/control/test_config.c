@@ -48,6 +48,7 @@ static void is_default(const struct lt_config *c)
 {
 	assert_int_equal(c->log_level, LT_LOG_INFO);
 	assert_null(c->providers_dir);
+	assert_null(c->agents);
 	assert_null(c->price_book);
 	assert_null(c->price_overlay);
 	assert_null(c->attribution);
@@ -93,6 +94,7 @@ static void every_setting_is_read(void **state)
 	struct lt_config *c = good(
 		"log_level: debug\n"
 		"providers_dir: /etc/p\n"
+		"agents: [{name: ours, exe: [\"/opt/ours\"]}]\n"
 		"prices: {book: /b.tsv, overlay: \"/o.tsv\"}\n"
 		"hosts:\n"
 		"  - {host: \"*.corp.example\", provider: anthropic, name: proxy}\n"
@@ -105,6 +107,7 @@ static void every_setting_is_read(void **state)
 	(void)state;
 	assert_int_equal(c->log_level, LT_LOG_DEBUG);
 	assert_string_equal(c->providers_dir, "/etc/p");
+	assert_non_null(c->agents);
 	assert_string_equal(c->price_book, "/b.tsv");
 	assert_string_equal(c->price_overlay, "/o.tsv");
 	assert_int_equal(c->host_count, 2);
@@ -152,6 +155,8 @@ static void wrong_values_say_what_is_expected(void **state)
 	bad("log_level: loud\n", 1, "error, warn, info or debug");
 	bad("log_level: [info]\n", 1, "error, warn, info or debug");
 	bad("providers_dir: relative/dir\n", 1, "absolute path");
+	bad("agents: x\n", 1, "list of maps");
+	bad("agents:\n  - name: x\n    exe: [\"*\"]\n", 3, "more than wild cards");
 	bad("providers_dir: {a: b}\n", 1, "absolute path");
 	bad("prices: /book\n", 1, "a map with book and overlay");
 	bad("prices:\n  book: \"\"\n", 2, "absolute path");

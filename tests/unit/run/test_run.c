@@ -437,6 +437,11 @@ static void the_wire_names_the_session(void **state)
 	lt_runs_call(f->runs, &tool, &facts);
 	assert_step(facts, 7, 3);
 	assert_step(run_call(f, 100, SECOND, 7, 13), 7, 4);
+	/* An agent in it has conversations of its own, which are not the outer one's. */
+	do_fork(f, 102, 100, 3 * SECOND);
+	do_exec(f, 102, 100, 3 * SECOND, "/usr/local/bin/codex");
+	assert_step(run_call(f, 102, 3 * SECOND, 9, 0), 9, 1);
+	assert_step(run_call(f, 101, 2 * SECOND, 0, 0), 7, 4);
 }
 
 static void without_a_name_it_is_the_agents_calls_to_one_api(void **state)
