@@ -24,6 +24,7 @@
 #include "userspace/cmd/secret.h"
 #include "userspace/cmd/sources.h"
 #include "userspace/cmd/unread.h"
+#include "userspace/discover/listening.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
 
@@ -46,6 +47,7 @@ struct agent {
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
+	struct lt_listening listening; /* the writer's */
 	struct lt_unread *unread;
 	struct lt_reload reload;
 	uint64_t dropped; /* records dropped when it was last said */
@@ -220,6 +222,12 @@ static void on_writer(void *arg, int error, const char *text)
 		lt_log_info("the ledger can be written again");
 }
 
+/* Thread: writer. */
+static bool serves(void *arg, uint32_t tgid, uint64_t process_start_ns, uint16_t port)
+{
+	return lt_process_listens(&((struct agent *)arg)->listening, tgid, process_start_ns, port);
+}
+
 static int open_ledger(struct agent *a)
 {
 	struct lt_problem problem = {0};
@@ -233,6 +241,7 @@ static int open_ledger(struct agent *a)
 	}
 	if (problem.text[0])
 		lt_log_warn("%s", lt_problem_format(&problem, text, sizeof(text)));
+	lt_ledger_serves(a->ledger, serves, a);
 	return 0;
 }
 

@@ -30,6 +30,7 @@ enum lt_tier {
 enum {
 	LT_INFERRED_HOST = 1, /* from the TLS connection, not from the request */
 	LT_INFERRED_API = 2,  /* from what the answer looks like; its path was not seen */
+	LT_INFERRED_HOP = 4, /* whose call it is a hop of, without a common id; set by the ledger */
 };
 
 /* Whether a usage record is due: not when the call failed or the API is not metered. */
@@ -71,9 +72,10 @@ struct lt_call {
 	char tool_name[LT_TOOL_SIZE]; /* of a tool's call: letters, digits, "_-./" */
 	unsigned status;	      /* 0: no response */
 	unsigned inferred;	      /* LT_INFERRED_* */
-	bool stored; /* reads an object (a batch's line, a stored answer) that can be read again */
-	bool plan;   /* paid for by the month: no cost of its own */
-	bool repeat; /* this process has seen that object's usage before: it counts no more */
+	bool stored;  /* reads an object (a batch's line, a stored answer) that can be read again */
+	bool plan;    /* paid for by the month: no cost of its own */
+	bool relayed; /* the host is no provider's own: a gateway or a server at home */
+	bool repeat;  /* this process has seen that object's usage before: it counts no more */
 	unsigned model; /* 0; n: what the n-th further model used that this exchange is charged for
 			 */
 	bool streaming;

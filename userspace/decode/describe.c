@@ -150,6 +150,7 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 	copy_conn(c, x);
 	lt_copy_word(c->host, sizeof(c->host), host);
 	c->port = head->port;
+	c->relayed = p->named || p->confirm;
 	memcpy(c->provider, p->name, sizeof(c->provider));
 	memcpy(c->gen_ai_provider, p->gen_ai_provider, sizeof(c->gen_ai_provider));
 	memcpy(c->category, w->api->category[0] ? w->api->category : p->category,

@@ -278,6 +278,8 @@ static void put_inferred(struct lt_json_writer *w, unsigned inferred)
 		lt_json_string(w, "host");
 	if (inferred & LT_INFERRED_API)
 		lt_json_string(w, "api");
+	if (inferred & LT_INFERRED_HOP)
+		lt_json_string(w, "hop");
 	lt_json_end_array(w);
 }
 

@@ -54,7 +54,8 @@ static void random_record(uint64_t *seed, struct lt_record *r)
 #define LT_F(kind, column, member, a, b) RANDOM_##kind(member, a, b)
 	LT_RECORD_FIELDS
 #undef LT_F
-	r->parent_known = false; /* the ledger's own */
+	r->parent_known = false; /* the ledger's own, as is the role */
+	r->hop = LT_HOP_SINGLE;
 	memset(&r->parent, 0, sizeof(r->parent));
 	r->cost.amount = lt_record_has_amount(r) ? (int64_t)random_u64(seed) : 0;
 	r->call.usage.unit_count = random_u64(seed) % (LT_UNITS_MAX + 1);
@@ -405,7 +406,8 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 	static const char *const undo[] = {
 		"drop trigger credential_added; drop trigger credential_changed;"
 		"drop table credential_use; drop table credential_alias;"
-		"drop index record_pending; alter table record drop column record_state;"
+		"drop index record_failed; drop index record_pending;"
+		"alter table record drop column record_state;"
 		"alter table record drop column agent_role;"
 		"alter table record drop column tags;"
 		"alter table record drop column claim_conflict;"
