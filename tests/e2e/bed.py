@@ -40,7 +40,12 @@ hosts:
     provider: openai_compatible
 attribution:
   env: [LT_TENANT]
+  headers: [x-lt-tenant]
   rules:
+    - match: {claim.x-lt-tenant: "*"}
+      set: {tenant: "${claim.x-lt-tenant}"}
+    - match: {resource.lt.team: "*"}
+      set: {team: "${resource.lt.team}", environment: "${resource.deployment.environment.name}"}
     - match: {env.LT_TENANT: "*"}
       set: {tenant: "${env.LT_TENANT}"}
     - match: {unit: "lt-billing.service"}
