@@ -29,6 +29,8 @@ BOUNDS = {
     "decode_sse_mb_per_s": (400, True),
     "decode_json_mb_per_s": (400, True),
     "decode_http2_ratio": (0.6, True),
+    "rules_ns": (20000, False),
+    "rules_again_ns": (200000, False),
     "agent_rss_mb": (40, False),
     "agent_rss_mb_streaming": (40, False),
     "streaming_calls_lost": (0, False),
@@ -91,7 +93,7 @@ def streaming_load(calls=100):
 
 
 def main():
-    figures = run(BUILD / "release/tests/bench/bench_decode")
+    figures = run(BUILD / "release/tests/bench/bench_decode") | run(BUILD / "release/tests/bench/bench_rules")
     if os.geteuid() == 0:
         figures |= run(BUILD / "release/tests/bench/bench_probe", library())
         figures |= run(BUILD / "release/tests/bench/bench_plain")
