@@ -279,7 +279,7 @@ demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
 	$(Q)sh packaging/demo/demo.sh
 
 bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
-	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode probe plain flow attribution)
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode rules probe plain flow attribution)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))

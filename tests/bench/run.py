@@ -32,6 +32,8 @@ BOUNDS = {
     "attribution_rss_mb": (20, False),
     "attribution_find_ns": (1000, False),
     "attribution_agent_rss_mb": (60, False),
+    "rules_ns": (20000, False),
+    "rules_again_ns": (200000, False),
     "agent_rss_mb": (40, False),
     "agent_rss_mb_streaming": (40, False),
     "streaming_calls_lost": (0, False),
@@ -95,7 +97,7 @@ def streaming_load(calls=100):
 
 def main():
     figures = run(BUILD / "release/tests/bench/bench_decode")
-    figures |= run(BUILD / "release/tests/bench/bench_attribution")
+    figures |= run(BUILD / "release/tests/bench/bench_rules") | run(BUILD / "release/tests/bench/bench_attribution")
     if os.geteuid() == 0:
         figures |= run(BUILD / "release/tests/bench/bench_probe", library())
         figures |= run(BUILD / "release/tests/bench/bench_plain")

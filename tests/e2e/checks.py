@@ -268,8 +268,10 @@ def identity(out, want, record):
         out.same("comm", want["comm"], record.get("comm"))
     if want.get("tls"):
         out.same("tls_library", want["tls"], record.get("tls_library"))
-    if want.get("team"):
-        out.same("team", want["team"], record.get("team"))
+    for field in ("team", "environment", "service_name", "identity_source"):
+        if want.get(field):
+            out.same(field, want[field], record.get(field))
+    out.same("claim_conflict", [want["conflict"]] if "conflict" in want else [], record.get("claim_conflict"))
     if want.get("agent"):
         out.same("agent_name", want["agent"] if want["agent"] != "none" else None, record.get("agent_name"))
     if want.get("step"):

@@ -27,6 +27,7 @@ from bed import BINARY, Bed, Missing, why_no_bpf  # noqa: E402
 from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
 import scenarios_agents  # noqa: E402, F401 (adds its own)
+import scenarios_claims  # noqa: E402, F401 (adds its own)
 import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_flow  # noqa: E402, F401 (adds its own)
 import scenarios_identity  # noqa: E402, F401 (adds its own)

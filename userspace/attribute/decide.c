@@ -94,24 +94,48 @@ static unsigned class_now(const struct lt_rules *rules, unsigned fact, const str
 	return lt_fact_class((enum lt_fact)fact);
 }
 
-static unsigned rank_of(const struct lt_rules *rules, const struct lt_rule *rule,
-			const struct lt_rule_set *set, const struct lt_facts *f)
+static unsigned weaker(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+static unsigned work_out_rank(const struct lt_rules *rules, const struct lt_rule *rule,
+			      const struct lt_rule_set *set, const struct lt_facts *f)
 {
 	unsigned rank = LT_IDENTITY_ADMIN_MAP, fact = 0;
 	bool reads = rule->condition_count > 0;
 
-	for (size_t i = 0; i < rule->condition_count; i++) {
-		unsigned class = class_now(rules, rule->conditions[i].fact, f);
-
-		rank = class > rank ? class : rank;
-	}
+	for (size_t i = 0; i < rule->condition_count; i++)
+		rank = weaker(rank, class_now(rules, rule->conditions[i].fact, f));
 	for (unsigned i = 0; lt_rule_value_reads(set->value, i, &fact); i++) {
-		unsigned class = class_now(rules, fact, f);
-
-		rank = class > rank ? class : rank;
+		rank = weaker(rank, class_now(rules, fact, f));
 		reads = true;
 	}
 	return reads ? rank : RANK_DEFAULT;
+}
+
+void lt_rules_rank(struct lt_rules *rules)
+{
+	static const struct lt_facts said_by_answer,
+		said_by_request = {.organization_claimed = true, .project_claimed = true};
+
+	for (size_t i = 0; i < rules->count; i++) {
+		struct lt_rule *rule = &rules->rules[i];
+
+		for (size_t k = 0; k < rule->set_count; k++) {
+			struct lt_rule_set *set = &rule->sets[k];
+
+			set->rank = work_out_rank(rules, rule, set, &said_by_answer);
+			set->varies = set->rank !=
+				      work_out_rank(rules, rule, set, &said_by_request);
+		}
+	}
+}
+
+static unsigned rank_of(const struct lt_rules *rules, const struct lt_rule *rule,
+			const struct lt_rule_set *set, const struct lt_facts *f)
+{
+	return set->varies ? work_out_rank(rules, rule, set, f) : set->rank;
 }
 
 /* ---- deciding ---- */

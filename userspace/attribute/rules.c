@@ -616,6 +616,7 @@ int lt_rules_new(const struct lt_yaml *config, const struct lt_yaml_node *sectio
 		r = load_rules(&l, lt_yaml_get(section, "rules"));
 	if (r < 0)
 		return r;
+	lt_rules_rank(rules);
 	*ret = lt_take(rules);
 	return 0;
 }

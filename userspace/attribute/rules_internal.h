@@ -23,6 +23,8 @@ struct lt_rule_condition {
 struct lt_rule_set {
 	unsigned target;
 	struct lt_rule_value *value;
+	unsigned rank; /* how weak what it says is, see decide.c */
+	bool varies;   /* and that is to be asked for each call */
 };
 
 struct lt_rule {
@@ -57,5 +59,8 @@ struct lt_rule_dimension {
 	size_t offset;	   /* in lt_identity */
 	unsigned conflict; /* LT_CONFLICT_*, 0: none is told */
 };
+
+/* Fills rank and varies of every set. */
+void lt_rules_rank(struct lt_rules *rules);
 
 extern const struct lt_rule_dimension lt_rule_dimensions[LT_DIMENSIONS];

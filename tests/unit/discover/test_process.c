@@ -764,6 +764,41 @@ static void proc_is_read_once_per_exec_and_kept_after_the_end(void **state)
 	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->exe, "/bin/second");
 }
 
+static void other_variables_can_be_asked_for(void **state)
+{
+	static const char environment[] = "TEAM=search\0LT_TENANT=acme\0NEW=now";
+	static const char *const others[] = {"NEW", "TEAM"};
+	const struct fixture *f = *state;
+	struct fake fake = {.tgid = 500,
+			    .parent = 1,
+			    .start_ns = 5 * SECOND,
+			    .comm = "a",
+			    .exe = "/bin/a",
+			    .environ = lt_bytes(environment, sizeof(environment))};
+
+	fake_process(f, &fake);
+	do_exec(f, 500, 1, 5 * SECOND, 77, "/bin/a", "/a.service");
+	do_exec(f, 501, 1, 5 * SECOND, 77, "/bin/b", "/a.service");
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "search");
+	for (unsigned long n = 1; n <= 2; n++) {
+		lt_alloc_fail_at(n);
+		assert_int_equal(lt_process_table_env(f->table, others, 2), -ENOMEM);
+		lt_alloc_fail_at(0);
+	}
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "acme");
+	assert_int_equal(lt_process_table_env(f->table, others, 2), 0);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "now");
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "search");
+	/* Of one that is gone what was known stays, under its name. */
+	fake_gone(f, 500);
+	assert_int_equal(lt_process_table_env(f->table, env_names, 2), 0);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "search");
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "");
+	assert_int_equal(lt_process_table_env(f->table, NULL, 0), 0);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "");
+	assert_int_equal(lt_process_table_env(f->table, others, LT_ENV_NAMES_MAX + 1), -EINVAL);
+}
+
 static void another_process_under_the_pid_tells_nothing(void **state)
 {
 	const struct fixture *f = *state;
@@ -1183,6 +1218,7 @@ int main(void)
 		CASE(the_environment_of_an_event_fills_what_proc_could_not_say),
 		CASE(proc_tells_what_the_event_could_not),
 		CASE(proc_is_read_once_per_exec_and_kept_after_the_end),
+		CASE(other_variables_can_be_asked_for),
 		CASE(another_process_under_the_pid_tells_nothing),
 		CASE(a_process_never_seen_is_read_from_proc),
 		CASE(a_moved_process_is_followed),

@@ -164,6 +164,26 @@ static void a_reader_may_stop_early(void **state)
 	assert_int_equal(count_records(ledger), RECORDS);
 }
 
+static void records_are_found_by_their_id(void **state)
+{
+	struct got got = {0};
+	struct lt_record_id low = records[7].id, high = records[7].id;
+
+	(void)state;
+	assert_int_equal(lt_query_ids(ledger, &low, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 1);
+	assert_int_equal(got.seq[0], 8);
+	memset(low.b, 0, sizeof(low.b));
+	memset(high.b, 0xff, sizeof(high.b));
+	got.count = 0;
+	assert_int_equal(lt_query_ids(ledger, &low, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 10);
+	got.count = 0;
+	assert_int_equal(lt_query_ids(ledger, &high, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 0);
+	assert_int_equal(lt_query_ids(ledger, &low, &high, RECORDS, stop_at_three, NULL), -EPIPE);
+}
+
 /* What a record gives for a dimension, as the groups show it; NULL = null. */
 static const char *value_of(const struct lt_record *r, const char *dimension)
 {
@@ -544,6 +564,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_give_what_a_plain_loop_gives),
 		cmocka_unit_test(a_reader_may_stop_early),
+		cmocka_unit_test(records_are_found_by_their_id),
 		cmocka_unit_test(groups_are_the_sums_of_a_plain_loop),
 		cmocka_unit_test(every_named_dimension_works_and_others_are_refused),
 		cmocka_unit_test(sums_beyond_64_bits_stay_exact),
