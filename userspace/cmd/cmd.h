@@ -12,6 +12,7 @@ enum lt_exit {
 int lt_cmd_agent(int argc, char **argv);
 int lt_cmd_calls(int argc, char **argv);
 int lt_cmd_report(int argc, char **argv);
+int lt_cmd_export(int argc, char **argv);
 int lt_cmd_replay(int argc, char **argv);
 int lt_cmd_prices(int argc, char **argv);
 int lt_cmd_doctor(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct command {
 	{"agent", lt_cmd_agent, "capture the calls of this host into the ledger"},
 	{"calls", lt_cmd_calls, "list calls, or follow them as they happen"},
 	{"report", lt_cmd_report, "tokens and money by tenant, model, container ..."},
+	{"export", lt_cmd_export, "write the records for others: FOCUS, CSV, JSON lines"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"doctor", lt_cmd_doctor,
