@@ -120,10 +120,8 @@ static void put_own_tags(struct lt_json_writer *w, const char *text, const struc
 		text = end;
 		if (is_taken(taken, count, lt_bytes(key + 1, (size_t)(colon - key - 2))))
 			continue;
-		snprintf(member, sizeof(member), "%.*s", (int)(colon - key - 2), key + 1);
-		lt_json_key(w, member);
-		snprintf(member, sizeof(member), "%.*s", (int)(end - colon - 1), colon + 1);
-		lt_json_raw(w, member);
+		snprintf(member, sizeof(member), "%.*s", (int)(end - key), key);
+		lt_json_raw(w, member); /* as it stands: name, colon, value */
 	}
 }
 

@@ -44,7 +44,7 @@ static const struct {
 static const struct {
 	const char *record_type, *category, *subcategory, *suffix;
 } kinds[] = {
-	{"", "Other", "Other (Other)", ""},
+	{"", "Other", "Other (Other)", " Service"},
 	{"llm", "AI and Machine Learning", "Generative AI", " API"},
 	{"embedding", "AI and Machine Learning", "Generative AI", " API"},
 	{"rerank", "AI and Machine Learning", "Generative AI", " API"},
