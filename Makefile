@@ -287,6 +287,11 @@ $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
 		-Wl,--end-group -lssl $(LIBS) -o $@
 
+$(O)/tests/focus/%: $(O)/tests/focus/%.o $(call room-libs,$(DEPS_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
+		-Wl,--end-group $(LIBS) -o $@
+
 build/ledgertap.1: packaging/man/ledgertap.1.scd
 	$(Q)mkdir -p build && scdoc < $< > $@
 man: build/ledgertap.1

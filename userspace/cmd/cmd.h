@@ -14,6 +14,7 @@ int lt_cmd_calls(int argc, char **argv);
 int lt_cmd_report(int argc, char **argv);
 int lt_cmd_runs(int argc, char **argv);
 int lt_cmd_rules(int argc, char **argv);
+int lt_cmd_export(int argc, char **argv);
 int lt_cmd_replay(int argc, char **argv);
 int lt_cmd_prices(int argc, char **argv);
 int lt_cmd_containers(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command {
 	{"runs", lt_cmd_runs, "runs of agents: steps, calls, tools, cost"},
 	{"keys", lt_cmd_keys, "which API keys were used by whom, unknown and shared ones"},
 	{"rules", lt_cmd_rules, "check the attribution rules; why a record got its tenant"},
+	{"export", lt_cmd_export, "write the records for others: FOCUS, CSV, JSON lines"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},

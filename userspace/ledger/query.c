@@ -26,6 +26,8 @@ void lt_filter_init(struct lt_filter *f)
  * of the time. */
 static const char *range(const struct lt_filter *f)
 {
+	if (f->by_time)
+		return " +node_seq > ?1 and start_ns >= ?2 and ";
 	return f->after_seq > 0 || f->since_ns == INT64_MIN
 		       ? " node_seq > ?1 and +start_ns >= ?2 and +"
 		       : " +node_seq > ?1 and start_ns >= ?2 and ";
@@ -112,8 +114,10 @@ int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 			 lt_record_columns, range(f), tenant(f));
 	else
 		snprintf(sql, sizeof(sql),
-			 "select %s from record where%s" WHERE "%s order by node_seq%s",
-			 lt_record_columns, range(f), tenant(f), f->limit > 0 ? " limit ?11" : "");
+			 "select %s from record%s where%s" WHERE "%s order by %s%s",
+			 lt_record_columns, f->by_time ? " indexed by record_start" : "", range(f),
+			 tenant(f), f->by_time ? "start_ns, record_id" : "node_seq",
+			 f->limit > 0 ? " limit ?11" : "");
 	r = lt_ledger_prepare(l, sql, &s);
 	if (r < 0)
 		return r;

@@ -14,12 +14,14 @@ struct lt_filter {
 	uint64_t after_seq; /* node_seq greater than this */
 	size_t limit;	    /* 0 = no limit */
 	bool with_void;	    /* also records in whose place others stand */
+	bool by_time;	    /* in the order of start, then id, instead of node_seq; no sorting */
 	bool newest;	    /* with a limit: the newest ones (still given oldest first) */
 };
 
 void lt_filter_init(struct lt_filter *f);
 
-/* Calls @each for every record in node_seq order; a negative return stops and is returned. */
+/* Calls @each for every record in node_seq order (or that of @f->by_time); a negative return stops
+ * and is returned. */
 LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 				   int (*each)(void *arg, uint64_t node_seq,
 					       const struct lt_record *record),
