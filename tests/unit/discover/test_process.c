@@ -779,23 +779,23 @@ static void other_variables_can_be_asked_for(void **state)
 	fake_process(f, &fake);
 	do_exec(f, 500, 1, 5 * SECOND, 77, "/bin/a", "/a.service");
 	do_exec(f, 501, 1, 5 * SECOND, 77, "/bin/b", "/a.service");
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "search");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 0), "search");
 	for (unsigned long n = 1; n <= 2; n++) {
 		lt_alloc_fail_at(n);
 		assert_int_equal(lt_process_table_env(f->table, others, 2), -ENOMEM);
 		lt_alloc_fail_at(0);
 	}
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "acme");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 1), "acme");
 	assert_int_equal(lt_process_table_env(f->table, others, 2), 0);
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "now");
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "search");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 0), "now");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 1), "search");
 	/* Of one that is gone what was known stays, under its name. */
 	fake_gone(f, 500);
 	assert_int_equal(lt_process_table_env(f->table, env_names, 2), 0);
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "search");
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[1], "");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 0), "search");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 1), "");
 	assert_int_equal(lt_process_table_env(f->table, NULL, 0), 0);
-	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->env[0], "");
+	assert_string_equal(lt_process_env(must_find(f, 500, 5 * SECOND, 77), 0), "");
 	assert_int_equal(lt_process_table_env(f->table, others, LT_ENV_NAMES_MAX + 1), -EINVAL);
 }
 
