@@ -45,9 +45,10 @@ static void check(void)
 
 static int on_item(void *arg, const struct lt_json_value *v)
 {
-	static void (*const readers[])(const struct lt_json_value *, struct lt_container_draft *) =
-		{lt_docker_entry, lt_docker_image, lt_docker_file, lt_docker_repositories,
-		 lt_storage_container};
+	static void (*const readers[])(const struct lt_json_value *,
+				       struct lt_container_draft *) = {
+		lt_docker_entry, lt_docker_image, lt_docker_file, lt_docker_repositories,
+		lt_storage_container};
 	char id[LT_DRAFT_DIGEST], digest[LT_DRAFT_DIGEST];
 
 	(void)arg;
