@@ -130,24 +130,6 @@ const struct lt_json_value *lt_json_get(const struct lt_json_value *object, cons
 	return value_of(json_object_get(json_of(object), name));
 }
 
-int lt_json_members(const struct lt_json_value *object,
-		    int (*member)(void *arg, struct lt_bytes name,
-				  const struct lt_json_value *value),
-		    void *arg)
-{
-	/* jansson's iterators take no const object, and change nothing in it. */
-	json_t *json = (json_t *)json_of(object);
-
-	for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
-		const char *name = json_object_iter_key(at);
-		int r = member(arg, lt_bytes_str(name), value_of(json_object_iter_value(at)));
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 size_t lt_json_count(const struct lt_json_value *array)
 {
 	return json_array_size(json_of(array));
@@ -156,6 +138,16 @@ size_t lt_json_count(const struct lt_json_value *array)
 const struct lt_json_value *lt_json_at(const struct lt_json_value *array, size_t index)
 {
 	return value_of(json_array_get(json_of(array), index));
+}
+
+void lt_json_each(const struct lt_json_value *object,
+		  void (*each)(void *arg, const char *name, const struct lt_json_value *value),
+		  void *arg)
+{
+	json_t *json = (json_t *)json_of(object); /* jansson's iterators take no const */
+
+	for (void *i = json_object_iter(json); i; i = json_object_iter_next(json, i))
+		each(arg, json_object_iter_key(i), value_of(json_object_iter_value(i)));
 }
 
 bool lt_json_is_object(const struct lt_json_value *value)
