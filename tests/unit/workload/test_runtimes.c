@@ -547,7 +547,8 @@ static void put_docker_root(void)
 		   "config.v2.json",
 		   file);
 	/* Another container's file in its place. */
-	write_file("containers/" ID_B "/config.v2.json", file);
+	write_file("containers/" ID_B "/config.v2.json",
+		   lt_bytes_str("{\"ID\":\"" ID_A "\",\"Name\":\"/a\"}"));
 	mkdir(in_folder("image"), 0755);
 	mkdir(in_folder("image/overlay2"), 0755);
 	write_file("image/overlay2/repositories.json",
