@@ -31,6 +31,7 @@ _ledgertap_options()
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
+	containers) echo "--config --follow --json --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
@@ -53,7 +54,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs keys rules export replay prices containers pods doctor probe-info version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then

@@ -141,6 +141,16 @@ static void wait_for(const char *log, const char *text)
 	}
 }
 
+static void wait_count(atomic_uint *count, unsigned least)
+{
+	uint64_t until = now_ms() + 4000;
+
+	while (atomic_load(count) < least) {
+		assert_true(now_ms() < until);
+		pause_ms(2);
+	}
+}
+
 /* ---- a daemon ---- */
 
 enum behaviour { ANSWERS_ALL, HANGS, GARBAGE, HALF, ENDLESS, FORBIDDEN, ERRORS, SILENT_CLOSE };
@@ -303,7 +313,7 @@ static void tell_news(const char *action)
 			 "\"}}\n",
 			 action);
 
-	while (atomic_load(&fake.news_fd) < 0)
+	for (unsigned i = 0; i < 800 && atomic_load(&fake.news_fd) < 0; i++)
 		pause_ms(5);
 	n = snprintf(chunk, sizeof(chunk), "%x\r\n%s\r\n", (unsigned)n, event);
 	assert_int_equal(send(atomic_load(&fake.news_fd), chunk, (size_t)n, MSG_NOSIGNAL), n);
@@ -397,8 +407,7 @@ static void an_unknown_one_is_asked_for_again(void **state)
 	wait_for(told.states, "docker: up|");
 	lt_runtimes_ask(runtimes, ID_A);
 	lt_runtimes_ask(runtimes, ID_B);
-	while (atomic_load(&fake.looks) < 4)
-		pause_ms(2);
+	wait_count(&fake.looks, 4);
 	assert_string_equal(told.log, "");
 	began = now_ms();
 	atomic_store(&fake.has_a, true);
@@ -417,8 +426,7 @@ static void an_answer_is_there_at_once(void **state)
 	start_fake(ANSWERS_ALL);
 	begin("{runtimes: [" DOCKER "]}");
 	wait_for(told.states, "docker: up|");
-	while (atomic_load(&fake.lists) < 2) /* the one after the news began */
-		pause_ms(2);
+	wait_count(&fake.lists, 2); /* the second when the news have begun */
 	pause_ms(20);
 	atomic_store(&fake.has_a, true);
 	began = now_ms();
@@ -539,7 +547,8 @@ static void put_docker_root(void)
 		   "config.v2.json",
 		   file);
 	/* Another container's file in its place. */
-	write_file("containers/" ID_B "/config.v2.json", file);
+	write_file("containers/" ID_B "/config.v2.json",
+		   lt_bytes_str("{\"ID\":\"" ID_A "\",\"Name\":\"/a\"}"));
 	mkdir(in_folder("image"), 0755);
 	mkdir(in_folder("image/overlay2"), 0755);
 	write_file("image/overlay2/repositories.json",
@@ -592,8 +601,7 @@ static void the_better_source_is_asked(void **state)
 	start_fake(ANSWERS_ALL);
 	begin("{runtimes: [{type: storage, path: '@'}, " DOCKER "]}");
 	wait_for(told.states, "docker: up|");
-	while (atomic_load(&fake.lists) < 2)
-		pause_ms(2);
+	wait_count(&fake.lists, 2);
 	atomic_store(&fake.has_a, true);
 	write_file("overlay-containers/containers.json",
 		   lt_bytes_str("[{\"id\":\"" ID_A "\",\"names\":[\"a\"]}]"));
