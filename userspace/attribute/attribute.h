@@ -4,7 +4,7 @@
  * rules from the config say whose it is. The kernel's word beats the application's. Thread: drain,
  * but for what says otherwise.
  *
- * Rules (config key "attribution"); README.md of this room lists the facts, rules.h says which rule
+ * Rules (config key "attribution"); docs/attribution.md lists the facts and says which rule
  * decides:
  *
  *   attribution:
