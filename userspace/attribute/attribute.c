@@ -134,7 +134,7 @@ void lt_attributor_look(struct lt_attributor *a, uint32_t tgid, uint64_t start_n
 	const struct lt_process *p = lt_process_find(a->opts.processes, tgid, start_ns, cgroup_id);
 
 	if (p)
-		lt_ignore(lt_claims_look(a->claims, a->rules, p) != NULL);
+		lt_ignore(lt_claims_look(a->claims, a->rules, p, lt_clock_boot_ns()) != NULL);
 }
 
 void lt_attributor_environ(struct lt_attributor *a, const struct lt_event_environ *event)
@@ -264,7 +264,7 @@ void lt_attribute_call(struct lt_attributor *a, const struct lt_call *call, cons
 	if (w)
 		lt_identity_workload(ret, w);
 	ret->pending = is_pending(a, ret, w);
-	claims = p ? lt_claims_look(a->claims, rules, p) : NULL;
+	claims = p ? lt_claims_look(a->claims, rules, p, lt_clock_boot_ns()) : NULL;
 	if (claims)
 		memcpy(ret->service_name, claims->service_name, sizeof(ret->service_name));
 	lt_facts_of_columns(ret, call, &scratch, &facts);

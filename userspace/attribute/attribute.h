@@ -57,7 +57,7 @@ const struct lt_rules *lt_attributor_rules(const struct lt_attributor *a);
 /* Whether rules read the environment: the kernel side should send it then. */
 bool lt_attributor_reads_environ(const struct lt_attributor *a);
 
-/* A process begins to talk: what it says of itself is read while it surely lives. */
+/* A process makes a call: what it says of itself is read while it surely lives. */
 void lt_attributor_look(struct lt_attributor *a, uint32_t tgid, uint64_t start_ns,
 			uint64_t cgroup_id);
 /* The environment as the kernel side read it. */

@@ -46,6 +46,13 @@ static void call_ended(void *arg, const struct lt_call *call)
 	p->opts.record(p->opts.arg, &record);
 }
 
+/* What it says of itself is read of those alone that make calls. */
+static void call_begins(void *arg, const struct lt_conn *conn)
+{
+	lt_attributor_look(((struct lt_pipeline *)arg)->attributor, conn->key.tgid,
+			   conn->process_start_ns, conn->cgroup_id);
+}
+
 static void connection_decoded(void *arg, const struct lt_conn *conn, struct lt_bytes host)
 {
 	lt_flows_decoded(((struct lt_pipeline *)arg)->flows, conn, host);
@@ -156,8 +163,10 @@ static int make_road(struct lt_pipeline *p)
 {
 	struct lt_decoder_opts decoder = {0};
 	struct lt_stream_opts stream = {.max_connections = p->opts.config->max_connections};
-	struct lt_call_sink calls = {
-		.arg = p, .call = call_ended, .connection = connection_decoded};
+	struct lt_call_sink calls = {.arg = p,
+				     .call = call_ended,
+				     .begins = call_begins,
+				     .connection = connection_decoded};
 	struct lt_exchange_sink exchanges;
 	struct lt_stream_sink bytes;
 	int r;
@@ -233,7 +242,7 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	lt_attributor_look(p->attributor, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
+	lt_process_find(p->processes, conn->head.tgid, conn->process_start_ns, conn->cgroup_id);
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)
