@@ -329,6 +329,7 @@ static const struct lt_call later = {
 static void a_record_is_attributed_again_when_more_is_known(void **state)
 {
 	const struct lt_workload w = some_workload(true);
+	const struct lt_workload less = {.pod = "", .namespace = "shop", .whole = true};
 	struct fixture f = {0};
 	struct lt_identity id, again;
 
@@ -350,6 +351,9 @@ static void a_record_is_attributed_again_when_more_is_known(void **state)
 	id = again;
 	assert_false(lt_attribute_again(f.attributor, &later, &w, &again));
 	lt_ignore(lt_attribute_again(f.attributor, &later, NULL, &again));
+	assert_string_equal(again.tenant, "acme");
+	lt_ignore(lt_attribute_again(f.attributor, &later, &less, &again));
+	assert_string_equal(again.pod, "web-0");
 	assert_string_equal(again.tenant, "acme");
 	assert_string_equal(again.facts, id.facts);
 	close_fixture(&f);
@@ -487,7 +491,8 @@ static void a_process_is_asked_for_what_it_claims(void **state)
 
 static void an_environment_of_the_kernel_is_heard(void **state)
 {
-	static const char text[] = "A=B\0OTEL_RESOURCE_ATTRIBUTES=team=x\0OTEL_SERVICE_NAME=short";
+	static const char text[] =
+		"A=B\0OTEL_SERVICE_NAME=short\0OTEL_RESOURCE_ATTRIBUTES=service.name=no,team=x";
 	static struct lt_event_environ e = {
 		.conn = {.head.tgid = 40, .process_start_ns = 40 * SECOND}};
 	struct fixture f = {0};
