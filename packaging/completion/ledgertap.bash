@@ -32,6 +32,7 @@ _ledgertap_options()
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
 	containers) echo "--config --follow --json --help" ;;
+	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
