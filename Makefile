@@ -213,7 +213,7 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e clients-of-tests test-clients soak check-kernel run demo install uninstall man bench help format
+.PHONY: deps test lint golden export-rules test-focus e2e clients-of-tests test-clients soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -226,7 +226,7 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-clients soak
+	$(Q)$(MAKE) --no-print-directory golden export-rules check-kernel e2e test-clients soak
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
@@ -275,6 +275,13 @@ $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
 		-Wl,--end-group -lssl $(LIBS) -o $@
+
+# The rules of FOCUS, of which the official validator is half a gigabyte: FOCUS=1 has make test run it too.
+test-focus: all $(O)/tests/focus/make_ledger ## exports against the rules of FOCUS, and against its official validator (Python 3.12)
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger --validator
+
+export-rules: all $(O)/tests/focus/make_ledger
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger $(if $(FOCUS),--validator)
 
 $(O)/tests/focus/%: $(O)/tests/focus/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)

@@ -8,6 +8,9 @@ _ledgertap_values()
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
 	report:--format) echo "table json csv" ;;
+	export:--format) echo "focus csv jsonl" ;;
+	export:--focus-version) echo "1.4 1.2" ;;
+	export:--focus-mode) echo "showback primary split" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -24,6 +27,9 @@ _ledgertap_options()
 	agent) echo "--config --state-dir --attach --returns --no-hurry --no-estimate --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
+	export)
+		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --quarantine $filters --help"
+		;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
@@ -52,7 +58,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report export replay prices doctor version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then
@@ -65,7 +71,7 @@ _ledgertap()
 	fi
 	case $previous in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	--config | --prices | --overlay) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --prices | --overlay | --output | --corrects | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		if [[ $command == replay && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")
