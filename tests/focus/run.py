@@ -282,8 +282,8 @@ def test_validator(export):
         print(f"focus-validator: {len(files)} files in {time.monotonic() - begun:.0f} s")
         # It can fail.
         rows, titles = export.rows("--focus-version", "1.2")
-        bad = validate(program, write(f"{folder}/bad.csv", titles, [{**rows[0], "ListCost": "7.5"}]))
-        check("validator: a wrong product is found", "ListCost-C-009-C" in bad, bad)
+        bad = validate(program, write(f"{folder}/bad.csv", titles, [{**rows[0], "ChargeFrequency": "Foo"}]))
+        check("validator: a wrong value is found", "ChargeFrequency-C-003-M" in bad, bad)
 
 
 def main():

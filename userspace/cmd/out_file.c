@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -51,6 +52,7 @@ int lt_out_file_open(const char *path, struct lt_out_file *ret, struct lt_proble
 		}
 	}
 	setvbuf(ret->f, NULL, _IOFBF, BUFFER);
+	__fsetlocking(ret->f, FSETLOCKING_BYCALLER); /* one thread writes it */
 	return 0;
 }
 
