@@ -28,7 +28,7 @@ _ledgertap_options()
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
 	export)
-		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --quarantine $filters --help"
+		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --fresh --quarantine $filters --help"
 		;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
@@ -71,7 +71,7 @@ _ledgertap()
 	fi
 	case $previous in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	--config | --prices | --overlay | --output | --corrects | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --prices | --overlay | --output | --corrects | --fresh | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		if [[ $command == replay && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")

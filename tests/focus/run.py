@@ -147,7 +147,7 @@ def corrections(export, folder, *options):
                 row = {**row, "x_RecordRevision": "7"}
             if row["x_RecordId"] != late:
                 writer.writerow(row)
-    return *export.rows("--corrects", f"{folder}/before.csv", *options), late
+    return *export.rows("--corrects", f"{folder}/before.csv", "--fresh", f"{folder}/fresh.csv", *options), late
 
 
 def test_corrections(export):
@@ -161,6 +161,11 @@ def test_corrections(export):
         for row in rows:
             check("corrections: products", rules.product(row, "ListUnitPrice", "ListCost"))
             check("corrections: one sign", row["PricingCurrencyEffectiveCost"] == row["EffectiveCost"])
+        fresh = pathlib.Path(f"{folder}/fresh.csv").read_bytes()
+        check("a fresh one beside it", fresh == export.run("--format", "focus", *PERIOD).stdout)
+        before = parse(pathlib.Path(f"{folder}/before.csv").read_bytes())[0]
+        check("corrected, it is as a fresh one", total(before + rows, "EffectiveCost") == total(parse(fresh)[0], "EffectiveCost"))
+        check("nothing to correct", export.rows("--corrects", f"{folder}/fresh.csv")[0] == [])
         done = export.run("--format", "focus", *PERIOD[:2], "--until", "2026-11-02", "--corrects", f"{folder}/before.csv")
         check("another period", done.returncode == 1 and b"period" in done.stderr, done.stderr)
 
@@ -195,6 +200,7 @@ def test_usage(export):
             (["--format", "focus", "--focus-mode", "split", "--invoice", "a=b:1"], b"period"),
             (["--format", "focus", "--focus-mode", "split", "--invoice", "a=b:-1", *PERIOD], b"--invoice takes"),
             (["--format", "focus", "--focus-mode", "split", "--invoice", "a=b:1", "--invoice", "a=c:2", *PERIOD], b"has one"),
+            (["--format", "focus", "--fresh", "f"], b"--fresh is for"),
             (["--format", "focus", "--focus-version", "1.3"], b"1.4 or 1.2"), (["--format", "csv", "more"], b"options only")]:
         done = export.run(*options)
         check(f"usage {' '.join(options)}", done.returncode == 2 and said in done.stderr, done.stderr)
