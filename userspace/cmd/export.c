@@ -84,6 +84,7 @@ struct export
 	struct lt_focus_before *before;
 	FILE *before_file;
 	struct reason reasons[REASONS_MAX];
+	const char *unwritten; /* the file that could not be written */
 	struct lt_problem problem;
 };
 
@@ -313,6 +314,19 @@ static void quarantine(struct export *e, const struct lt_record *r, const char *
 		lt_focus_quarantine(e->aside.f, r, reason);
 }
 
+/* Notes which file it is that cannot be written. */
+static int note(struct export *e, const struct lt_out_file *o, int r)
+{
+	if (r < 0)
+		e->unwritten = o->path ? o->path : "the output";
+	return r;
+}
+
+static int check(struct export *e, const struct lt_out_file *o)
+{
+	return o->f ? note(e, o, lt_out_file_check(o)) : 0;
+}
+
 static int put_focus(struct export *e, const struct lt_record *r)
 {
 	const char *reason;
@@ -329,11 +343,9 @@ static int put_focus(struct export *e, const struct lt_record *r)
 		lt_focus_write(e->out.f, &e->focus, r, e->before != NULL);
 	if (err == 0 && verdict == LT_FOCUS_ROWS && e->fresh.f)
 		lt_focus_write(e->fresh.f, &e->focus, r, false);
-	if (err == 0 && e->aside.f)
-		err = lt_out_file_check(&e->aside);
-	if (err == 0 && e->fresh.f)
-		err = lt_out_file_check(&e->fresh);
-	return err;
+	if (err == 0)
+		err = check(e, &e->aside);
+	return err == 0 ? check(e, &e->fresh) : err;
 }
 
 static int put(void *arg, uint64_t node_seq, const struct lt_record *record)
@@ -353,7 +365,7 @@ static int put(void *arg, uint64_t node_seq, const struct lt_record *record)
 	} else {
 		r = put_focus(e, record);
 	}
-	return r == 0 ? lt_out_file_check(&e->out) : r;
+	return r == 0 ? check(e, &e->out) : r;
 }
 
 static int count(void *arg, uint64_t node_seq, const struct lt_record *record)
@@ -428,13 +440,14 @@ static int open_files(struct export *e)
 /* The list of what is missing comes first: who sees the export finds it. */
 static int commit(struct export *e)
 {
+	struct lt_out_file *files[] = {&e->aside, &e->fresh, &e->out};
 	int r = 0;
 
-	if (e->aside.f)
-		r = lt_out_file_commit(&e->aside);
-	if (r == 0 && e->fresh.f)
-		r = lt_out_file_commit(&e->fresh);
-	return r == 0 ? lt_out_file_commit(&e->out) : r;
+	for (size_t i = 0; r == 0 && i < LT_COUNT(files); i++) {
+		if (files[i]->f)
+			r = note(e, files[i], lt_out_file_commit(files[i]));
+	}
+	return r;
 }
 
 /* ---- what is said ---- */
@@ -455,7 +468,7 @@ static int fail(const struct export *e, int r)
 {
 	char text[1024];
 
-	if (r == -EPIPE && !e->output)
+	if (r == -EPIPE && !e->output && e->unwritten)
 		return LT_EXIT_OK; /* its reader has seen enough */
 	if (e->problem.text[0])
 		fprintf(stderr, "ledgertap export: %s\n",
@@ -463,12 +476,12 @@ static int fail(const struct export *e, int r)
 	else if (r == -EINTR)
 		fprintf(stderr, "ledgertap export: stopped%s\n",
 			e->output ? ", nothing was written" : "");
-	else if (e->out.f && lt_out_file_check(&e->out) == 0 && r != -ENOMEM)
-		fprintf(stderr, "ledgertap export: the ledger cannot be read: %s\n",
-			lt_ledger_error(e->ledger));
+	else if (e->unwritten)
+		fprintf(stderr, "ledgertap export: %s cannot be written: %s\n", e->unwritten,
+			strerror(-r));
 	else
-		fprintf(stderr, "ledgertap export: %s cannot be written: %s\n",
-			e->output ? e->output : "the output", strerror(-r));
+		fprintf(stderr, "ledgertap export: the ledger cannot be read: %s\n",
+			r != -ENOMEM ? lt_ledger_error(e->ledger) : strerror(-r));
 	return LT_EXIT_FAILED;
 }
 
