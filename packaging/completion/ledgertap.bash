@@ -8,6 +8,9 @@ _ledgertap_values()
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
 	report:--format | runs:--format) echo "table json csv" ;;
+	export:--format) echo "focus csv jsonl" ;;
+	export:--focus-version) echo "1.4 1.2" ;;
+	export:--focus-mode) echo "showback primary split" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -25,6 +28,9 @@ _ledgertap_options()
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
 	runs) echo "--format $filters --help" ;;
+	export)
+		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --fresh --quarantine $filters --help"
+		;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
@@ -68,7 +74,7 @@ _ledgertap()
 	fi
 	case $previous in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	--config | --prices | --overlay) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --prices | --overlay | --output | --corrects | --fresh | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		if [[ $command == replay && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")

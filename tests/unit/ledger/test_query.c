@@ -147,6 +147,64 @@ static void filters_give_what_a_plain_loop_gives(void **state)
 	assert_true(found > 1000);
 }
 
+struct last {
+	int64_t start_ns;
+	struct lt_record_id id;
+	size_t count, early;
+};
+
+static int note_order(void *arg, uint64_t node_seq, const struct lt_record *r)
+{
+	struct last *last = arg;
+
+	(void)node_seq;
+	last->early += r->start_ns < last->start_ns ||
+		       (r->start_ns == last->start_ns && memcmp(r->id.b, last->id.b, 16) <= 0);
+	last->start_ns = r->start_ns;
+	last->id = r->id;
+	last->count++;
+	return 0;
+}
+
+static void by_time_gives_the_same_ones_in_the_order_of_time(void **state)
+{
+	uint64_t seed = 6;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		struct last last = {.start_ns = INT64_MIN};
+		struct got got = {0};
+		struct lt_filter f;
+
+		random_filter(&seed, &f);
+		f.limit = 0;
+		assert_int_equal(lt_query_records(ledger, &f, note_seq, &got), 0);
+		f.by_time = true;
+		assert_int_equal(lt_query_records(ledger, &f, note_order, &last), 0);
+		assert_int_equal(last.count, got.count);
+		assert_int_equal(last.early, 0);
+	}
+}
+
+/* Ten million rows must not be sorted first. */
+static void by_time_needs_no_sorting(void **state)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+
+	(void)state;
+	assert_int_equal(
+		lt_ledger_prepare(ledger,
+				  "explain query plan select * from record indexed by record_start"
+				  " where +node_seq > 0 and start_ns >= 5 and start_ns < 9"
+				  " order by start_ns, record_id",
+				  &s),
+		0);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_non_null(strstr((const char *)sqlite3_column_text(s, 3), "record_start"));
+	assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+}
+
 static int stop_at_three(void *arg, uint64_t node_seq, const struct lt_record *record)
 {
 	(void)arg;
@@ -641,6 +699,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_give_what_a_plain_loop_gives),
+		cmocka_unit_test(by_time_gives_the_same_ones_in_the_order_of_time),
+		cmocka_unit_test(by_time_needs_no_sorting),
 		cmocka_unit_test(a_reader_may_stop_early),
 		cmocka_unit_test(records_are_found_by_their_id),
 		cmocka_unit_test(groups_are_the_sums_of_a_plain_loop),
