@@ -609,7 +609,7 @@ static void users_have_names(void **state)
 struct load {
 	struct lt_attributor *attributor;
 	atomic_bool stop;
-	unsigned long wrong, done;
+	atomic_ulong wrong, done;
 };
 
 static void *again_and_again(void *arg)
@@ -646,7 +646,7 @@ static void rules_change_under_load(void **state)
 		assert_int_equal(lt_yaml_parse(lt_bytes_str(texts[i]), "t", &yaml[i], NULL), 0);
 	load.attributor = f.attributor;
 	assert_int_equal(pthread_create(&thread, NULL, again_and_again, &load), 0);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 2000 || atomic_load(&load.done) < 100; i++) {
 		struct lt_identity id;
 
 		assert_int_equal(lt_attributor_reload(f.attributor, yaml[i % 2],
@@ -660,7 +660,7 @@ static void rules_change_under_load(void **state)
 	atomic_store(&load.stop, true);
 	pthread_join(thread, NULL);
 	assert_int_equal(load.wrong, 0);
-	assert_true(load.done > 0 && seen[0] > 0 && seen[1] > 0);
+	assert_true(seen[0] > 0 && seen[1] > 0);
 	lt_yaml_free(yaml[0]);
 	lt_yaml_free(yaml[1]);
 	close_fixture(&f);
