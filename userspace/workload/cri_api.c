@@ -10,13 +10,9 @@
 
 enum {
 	METHOD_PATH = 96,
-	REQUEST_ID = 1,		/* ContainerStatusRequest.container_id */
-	REQUEST_IMAGE = 1,	/* ImageStatusRequest.image */
-	ANSWER = 1,		/* of each answer: status, image, the containers */
-	EVENT_CONTAINER_ID = 1, /* ContainerEventResponse */
-	EVENT_TYPE = 2,
-	EVENT_CREATED = 0, /* not on the wire, as zeros are not */
-	EVENT_STARTED = 1,
+	REQUEST_ID = 1,	   /* ContainerStatusRequest.container_id */
+	REQUEST_IMAGE = 1, /* ImageStatusRequest.image */
+	ANSWER = 1,	   /* of each answer: status, image, the containers */
 };
 
 struct cri {
@@ -30,9 +26,7 @@ struct got {
 	struct lt_source *source;
 	struct lt_container_draft *draft;
 	bool any;
-	/* of an event */
-	char id[LT_DRAFT_ID];
-	uint64_t event;
+	struct lt_cri_event event;
 };
 
 static struct lt_bytes view(const struct lt_proto_out *out)
@@ -155,25 +149,18 @@ static int list(struct lt_source *s, struct lt_problem *problem)
 
 static int on_event_field(void *arg, const struct lt_proto_field *f)
 {
-	struct got *got = arg;
-
-	if (f->number == EVENT_CONTAINER_ID && f->kind == LT_PROTO_BYTES &&
-	    f->bytes.n < sizeof(got->id))
-		lt_draft_text(got->id, sizeof(got->id), f->bytes);
-	else if (f->number == EVENT_TYPE && f->kind == LT_PROTO_VARINT)
-		got->event = f->value;
+	lt_cri_event_field(&((struct got *)arg)->event, f);
 	return 0;
 }
 
 static int on_event(void *arg)
 {
 	struct got *got = arg;
+	enum lt_runtime_news news = lt_cri_event_news(&got->event);
 
-	if (got->id[0])
-		lt_source_news(got->source, got->id,
-			       got->event != EVENT_CREATED && got->event != EVENT_STARTED);
-	got->id[0] = '\0';
-	got->event = EVENT_CREATED;
+	if (news != LT_NEWS_NONE)
+		lt_source_news(got->source, got->event.id, news == LT_NEWS_GONE);
+	got->event = (struct lt_cri_event){0};
 	return 0;
 }
 
