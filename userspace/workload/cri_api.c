@@ -131,16 +131,18 @@ static int list_by(struct lt_source *s, const char *version, struct lt_problem *
 	return call(s, k->http, "RuntimeService", "ListContainers", &request, 0, &sink, problem);
 }
 
-/* Kubernetes before 1.23 has the first version alone, since 1.26 the second. */
+/*
+ * Kubernetes before 1.23 has the first version alone, since 1.26 the second. Some servers reset the
+ * stream of a method that they do not have.
+ */
 static int list(struct lt_source *s, struct lt_problem *problem)
 {
 	const struct cri *k = lt_source_kept(s);
-	int r = list_by(s, atomic_load(&k->version), problem);
+	const char *version = atomic_load(&k->version);
+	int r = list_by(s, version, problem);
 
-	if (r == -EOPNOTSUPP)
-		r = list_by(s, "v1alpha2", problem);
-	if (r == -EOPNOTSUPP)
-		r = list_by(s, "v1", problem);
+	if (r == -EOPNOTSUPP || r == -EPROTO)
+		r = list_by(s, strcmp(version, "v1") == 0 ? "v1alpha2" : "v1", problem);
 	if (r != -EOPNOTSUPP)
 		return r;
 	return lt_problem_set(problem, r, "", 0,
