@@ -30,6 +30,7 @@ _ledgertap_options()
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
+	pods) echo "--json --follow --timeout --config --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
@@ -52,7 +53,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor pods version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then
