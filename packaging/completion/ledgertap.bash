@@ -39,6 +39,7 @@ _ledgertap_options()
 		;;
 	containers) echo "--config --follow --json --help" ;;
 	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
+	pods) echo "--json --follow --timeout --config --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
