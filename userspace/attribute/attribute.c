@@ -194,6 +194,41 @@ static void kernel_facts(const struct lt_call *call, const struct lt_process *p,
 		snprintf(ret->workload, sizeof(ret->workload), "%s", p->container->unit);
 }
 
+/*
+ * What the host's runtimes say of an id holds where they named it. What a user's own runtime says
+ * is that user's choice: it holds where the kernel saw that user, not for whoever else has the id.
+ */
+static bool may_speak(const struct lt_workload *w, const struct lt_identity *id)
+{
+	char slice[64];
+
+	if (w->user == 0)
+		return !id->container.id_is_claim;
+	if (w->user == id->uid)
+		return true;
+	snprintf(slice, sizeof(slice), "/user.slice/user-%u.slice/", w->user);
+	return strncmp(id->cgroup, slice, strlen(slice)) == 0;
+}
+
+const struct lt_workload *lt_attribute_workload(const struct lt_attributor *a,
+						const struct lt_identity *id)
+{
+	const struct lt_container *c = &id->container;
+	const char *pod = c->pod_is_claim ? "" : c->pod_uid;
+	const struct lt_workload *w = NULL;
+
+	if (!a->opts.workloads)
+		return NULL;
+	if (c->id[0])
+		w = lt_workloads_find(a->opts.workloads, c->id, pod);
+	if (w && !may_speak(w, id)) {
+		lt_workload_put(w);
+		w = NULL;
+	}
+	/* A container in a container of a pod: its pod is known all the same. */
+	return !w && pod[0] ? lt_workloads_find(a->opts.workloads, "", pod) : w;
+}
+
 /* A source may say more later: it has not yet, and it is one that could. */
 static bool is_pending(const struct lt_attributor *a, const struct lt_identity *id,
 		       const struct lt_workload *w)
@@ -204,7 +239,8 @@ static bool is_pending(const struct lt_attributor *a, const struct lt_identity *
 		return false;
 	if (w)
 		return !w->whole;
-	return (c->id[0] && a->opts.has_runtime) || (c->pod_uid[0] && a->opts.has_kubernetes);
+	return (c->id[0] && !c->id_is_claim && a->opts.has_runtime) ||
+	       (c->pod_uid[0] && !c->pod_is_claim && a->opts.has_kubernetes);
 }
 
 /* What the process and the request say of themselves. */
@@ -258,8 +294,7 @@ void lt_attribute_call(struct lt_attributor *a, const struct lt_call *call, cons
 	memcpy(ret->cluster, a->cluster, sizeof(ret->cluster));
 	if (agent)
 		lt_bytes_copy(ret->agent_name, sizeof(ret->agent_name), lt_bytes_str(agent));
-	if (a->opts.workloads && (ret->container.id[0] || ret->container.pod_uid[0]))
-		w = lt_workloads_find(a->opts.workloads, ret->container.id, ret->container.pod_uid);
+	w = lt_attribute_workload(a, ret);
 	if (w)
 		lt_identity_workload(ret, w);
 	ret->pending = is_pending(a, ret, w);

@@ -73,6 +73,13 @@ void lt_attribute_call(struct lt_attributor *a, const struct lt_call *call, cons
 		       struct lt_identity *ret);
 
 /*
+ * What orchestrators say now of the place where it ran: of names that others could have chosen only
+ * what those may say. NULL: nothing. Any thread; end with lt_workload_put.
+ */
+const struct lt_workload *lt_attribute_workload(const struct lt_attributor *a,
+						const struct lt_identity *id);
+
+/*
  * The rules anew for an identity that was read back from the ledger, with what the orchestrator
  * says now (@w may be NULL). True: something of it is different. Any thread.
  */

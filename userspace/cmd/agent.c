@@ -190,15 +190,13 @@ static uint64_t on_version(void *arg)
 static bool on_again(void *arg, struct lt_record *record)
 {
 	struct agent *a = arg;
-	const struct lt_container *c = &record->who.container;
-	const struct lt_workload *w = lt_workloads_find(lt_sources_workloads(a->sources), c->id,
-							c->pod_uid);
+	struct lt_attributor *attributor = lt_pipeline_attributor(a->pipeline);
+	const struct lt_workload *w = lt_attribute_workload(attributor, &record->who);
 	bool changed;
 
 	if (!w)
 		return false;
-	changed = lt_attribute_again(lt_pipeline_attributor(a->pipeline), &record->call, w,
-				     &record->who);
+	changed = lt_attribute_again(attributor, &record->call, w, &record->who);
 	lt_workload_put(w);
 	return changed;
 }

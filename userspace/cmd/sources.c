@@ -20,9 +20,10 @@ static void on_container(void *arg, const struct lt_runtime_source *source,
 			 const struct lt_container_facts *facts)
 {
 	struct lt_sources *s = arg;
+	struct lt_container_facts by = *facts;
 
-	(void)source;
-	lt_ignore(lt_workloads_container(s->workloads, facts));
+	by.user = source->uid;
+	lt_ignore(lt_workloads_container(s->workloads, &by));
 }
 
 static void on_container_gone(void *arg, const char *id)
@@ -154,9 +155,9 @@ void lt_sources_ask(struct lt_sources *s, const struct lt_container *container)
 		lt_workload_put(known);
 	if (whole)
 		return;
-	if (s->runtimes && container->id[0])
+	if (s->runtimes && container->id[0] && (!container->id_is_claim || container->unit[0]))
 		lt_runtimes_ask(s->runtimes, container->id);
-	if (s->kubernetes && container->pod_uid[0])
+	if (s->kubernetes && container->pod_uid[0] && !container->pod_is_claim)
 		lt_kubernetes_ask(s->kubernetes, container->pod_uid);
 }
 

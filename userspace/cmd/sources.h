@@ -25,7 +25,8 @@ bool lt_sources_has_runtime(const struct lt_sources *s);
 bool lt_sources_has_kubernetes(const struct lt_sources *s);
 /* What they told. Lives as long as @s. */
 struct lt_workloads *lt_sources_workloads(struct lt_sources *s);
-/* A container or pod was met: asks about it unless it is known. Never waits. Any thread. */
+/* A container or pod was met: asks about it unless it is known, or nobody could know it. Never
+ * waits. Any thread. */
 void lt_sources_ask(struct lt_sources *s, const struct lt_container *container);
 /* Forgets what ended long ago. */
 void lt_sources_tick(struct lt_sources *s, uint64_t now_ns);

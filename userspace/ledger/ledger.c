@@ -196,6 +196,8 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column run_key integer;"
 	      "alter table record add column session_key integer;"
 	      "alter table record add column step_no integer;"
+	      "alter table record add column container_claimed integer not null default 0;"
+	      "alter table record add column pod_claimed integer not null default 0;"
 	      "alter table record add column cluster text;"
 	      "alter table record add column container_name text;"
 	      "alter table record add column image text;"

@@ -57,6 +57,7 @@ struct container {
 	struct lt_facts *by_runtime, *by_pod;
 	struct joined *joined; /* NULL: to be made */
 	uint64_t gone_ns, hash;
+	uint32_t user; /* who told by_runtime */
 	char id[];
 };
 
@@ -351,9 +352,10 @@ int lt_workloads_container(struct lt_workloads *w, const struct lt_container_fac
 	r = add_container(w, c->id, &entry);
 	if (r < 0) {
 		lt_facts_free(facts);
-	} else if (replace(&entry->by_runtime, facts) || entry->gone_ns) {
+	} else if (replace(&entry->by_runtime, facts) || entry->gone_ns || entry->user != c->user) {
 		forget_joined(&entry->joined);
 		entry->gone_ns = 0;
+		entry->user = c->user;
 		w->version++;
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -546,6 +548,7 @@ static void fill_container(struct lt_workload *to, const struct container *c)
 	to->namespace = first(runtime, C_NAMESPACE, NULL, 0);
 	if (runtime)
 		to->labels = runtime->labels;
+	to->user = pod ? 0 : c->user;
 }
 
 static void fill_pod(struct lt_workload *to, const struct lt_facts *pod)

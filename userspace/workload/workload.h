@@ -36,6 +36,8 @@ struct lt_container_facts {
 	const char *pod_uid; /* as the cgroup path has it; the next two by the runtime's labels */
 	const char *pod, *namespace;
 	struct lt_pairs labels; /* of the container (OCI, Docker) */
+	uint32_t user; /* whose word it is: 0 = root's, else that user's choice, and of their own
+			  containers alone */
 };
 
 /* A pod as the API server or the kubelet describes it. */
@@ -60,7 +62,8 @@ struct lt_workload {
 	const char *owner_kind, *owner_name;
 	struct lt_pairs labels;	     /* of the pod, else of the container */
 	struct lt_pairs annotations; /* of the pod */
-	bool whole; /* nothing more is to be expected: later answers would say the same */
+	uint32_t user; /* as in lt_container_facts; 0 when the pod's word stands beside it */
+	bool whole;    /* nothing more is to be expected: later answers would say the same */
 };
 
 struct lt_workloads;

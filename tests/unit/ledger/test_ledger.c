@@ -418,6 +418,8 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 		"alter table record drop column run_key;"
 		"alter table record drop column session_key;"
 		"alter table record drop column step_no;"
+		"alter table record drop column container_claimed;"
+		"alter table record drop column pod_claimed;"
 		"alter table record drop column cluster;"
 		"alter table record drop column container_name;"
 		"alter table record drop column image;"
