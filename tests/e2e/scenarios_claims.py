@@ -4,6 +4,7 @@ where it disagrees. And rules that change while an agent runs."""
 import contextlib
 import os
 import pathlib
+import signal
 import time
 
 from bed import BINARY, HERE, PYTHON, Agent, cgroup2_root, sh
@@ -109,6 +110,8 @@ def rules_reload(bed, exchanges):
         put(config, rules("two", "log_level: info\n"))
         wait_for("the new rules", 10, lambda: "read again: 1 attribution rules" in log.read_text())
         call("one", "one", "two")
+        agent.process.send_signal(signal.SIGHUP)
+        wait_for("a second reading", 10, lambda: log.read_text().count("read again: 1 attribution rules") == 2)
         said = log.read_text()
         if said.count("the old rules stay") != 1 or "log_level changed in the config: that takes a restart" not in said:
             raise RuntimeError("the log does not say what it should:\n" + said[-2000:])

@@ -79,7 +79,7 @@ static void usage(FILE *out)
 		"ledger. Runs in the foreground until SIGTERM or Ctrl-C. Attribution rules are "
 		"read "
 		"again when\n"
-		"the config file changes, and on SIGHUP.\n\n"
+		"the config file changes, and on SIGHUP (which ends an agent on a terminal).\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
@@ -611,7 +611,9 @@ int lt_cmd_agent(int argc, char **argv)
 	return_large_blocks();
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	action.sa_handler = on_hangup;
+	/* On a terminal it says that this is gone, and nobody would end the agent then. */
+	if (!isatty(STDERR_FILENO))
+		action.sa_handler = on_hangup;
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r = lt_config_load(a.config_path, &a.config, &problem);
