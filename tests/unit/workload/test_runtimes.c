@@ -439,7 +439,7 @@ static void an_answer_is_there_at_once(void **state)
 	began = now_ms();
 	lt_runtimes_ask(runtimes, ID_A);
 	wait_for(told.log, "aaaa web");
-	assert_true(now_ms() - began < 60);
+	assert_true(now_ms() - began < 300); /* a list comes after 10 s */
 	end();
 }
 
