@@ -33,7 +33,8 @@ like_call as (
         and i.input_total > 0 and i.output_total > 0 and i.usage_source = 'wire' and o.usage_source = 'wire'
         and o.duration_ns > i.duration_ns
         and o.start_ns <= i.start_ns + 2000000000 and i.end_ns <= o.end_ns + 2000000000
-        and (lower(o.request_model) = lower(i.request_model) or lower(o.response_model) = lower(i.response_model)
+        and (o.response_model is null or o.response_model = o.request_model
+            or lower(o.request_model) = lower(i.request_model) or lower(o.response_model) = lower(i.response_model)
             or endsWith(lower(o.request_model), concat('/', lower(i.request_model)))
             or startsWith(lower(i.response_model), concat(lower(o.request_model), '-'))
             or startsWith(lower(i.response_model), concat(lower(o.response_model), '-')))
@@ -82,20 +83,20 @@ above as (
     select a.child, e.parent from leaf as a inner join call_link as b on b.child = a.parent
         inner join call_link as d on d.child = b.parent inner join call_link as e on e.child = d.parent
 )
-select a.record_id as record_id, sum(assumeNotNull(c.cost_pico)) as cost_pico, any(assumeNotNull(c.currency)) as currency
+select a.record_id as paid_id, sum(assumeNotNull(c.cost_pico)) as paid_pico, any(assumeNotNull(c.currency)) as paid_currency
 from above as a inner join call_latest as c on c.record_id = a.leaf
 where c.cost_pico is not null
-group by a.record_id having uniqExact(c.currency) = 1;
+group by paid_id having uniqExact(c.currency) = 1;
 
 create or replace view call_settled as
 select if(l.linked = 1, l.parent, null) as hop_parent,
     multiIf(l.linked = 1 and p.above = 1, 'transit', l.linked = 1, 'terminal', p.above = 1, 'origin', 'single') as hop,
-    l.inferred as hop_inferred,
+    l.by_guess as hop_inferred,
     if(l.linked = 1, 0, toUInt8(r.counts_in_total)) as counts,
-    if(paid.known = 1, toNullable(paid.cost_pico), r.cost_pico) as settled_cost_pico,
-    if(paid.known = 1, toNullable(paid.currency), r.currency) as settled_currency,
+    if(paid.known = 1, toNullable(paid.paid_pico), r.cost_pico) as settled_cost_pico,
+    if(paid.known = 1, toNullable(paid.paid_currency), r.currency) as settled_currency,
     r.*
 from call_latest as r
-left join (select *, 1 as linked from call_link) as l on l.child = r.record_id
+left join (select child, parent, inferred as by_guess, 1 as linked from call_link) as l on l.child = r.record_id
 left join (select distinct parent, 1 as above from call_link) as p on p.parent = r.record_id
-left join (select *, 1 as known from call_paid) as paid on paid.record_id = r.record_id;
+left join (select *, 1 as known from call_paid) as paid on paid.paid_id = r.record_id;

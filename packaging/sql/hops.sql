@@ -49,7 +49,9 @@ like_call as (
         and i.input_total > 0 and i.output_total > 0 and i.usage_source = 'wire' and o.usage_source = 'wire'
         and o.duration_ns > i.duration_ns
         and o.start_ns <= i.start_ns + slack.ns and i.end_ns <= o.end_ns + slack.ns
-        and (lower(o.request_model) = lower(i.request_model) or lower(o.response_model) = lower(i.response_model)
+        -- An answer under the name that was asked for (an alias) says nothing of the model behind it.
+        and (o.response_model is null or o.response_model = o.request_model
+            or lower(o.request_model) = lower(i.request_model) or lower(o.response_model) = lower(i.response_model)
             or lower(o.request_model) like '%/' || lower(i.request_model)
             or lower(i.response_model) like lower(o.request_model) || '-%'
             or lower(i.response_model) like lower(o.response_model) || '-%')

@@ -105,6 +105,9 @@ def other_ids_need_a_known_gateway():
     hop_of(settle(both, times=3), "i", "o", 1)
     hop_of(settle(both, gateways=()), "i", None)
     hop_of(settle(both, gateways=[("litellm.ai", "somebody")]), "i", None)
+    hop_of(settle([both[0] | {"response_model": "fast", "request_model": "fast"}, both[1]]), "i", "o", 1)
+    both[0]["response_model"] = "gpt-4o"
+    hop_of(settle(both), "i", "o", 1)
     for change in ({"input_total": 32}, {"output_total": 0}, {"request_model": "gpt-4", "response_model": "gpt-4-0613"},
                    {"usage_source": "estimated"}, {"start_ns": 1}, {"node_uid": NODE}):
         hop_of(settle([both[0], both[1] | change]), "i", None)

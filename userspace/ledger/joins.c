@@ -268,9 +268,15 @@ static bool is_like(const char *a, const char *b)
 	return n > 0 && strncasecmp(a, b, n) == 0 && (next == '\0' || strchr("-@:", next));
 }
 
+/*
+ * (outer's response model, outer's request model, inner's two): whether they may be one call's. A
+ * gateway that answers under the name that it was asked for (an alias, or what a fall-back stood in
+ * for) says nothing of what it asked itself.
+ */
 static void same_model(sqlite3_context *context, int count, sqlite3_value **value)
 {
-	bool same = false;
+	const char *answered = bare(sqlite3_value_text(value[0]));
+	bool same = !answered[0] || strcmp(answered, bare(sqlite3_value_text(value[1]))) == 0;
 
 	for (int o = 0; o < 2 && count == 4; o++) {
 		for (int i = 2; i < 4; i++)

@@ -180,8 +180,10 @@ static void nothing_less_will_do(void **state)
 			i.call.usage.input.n++;
 		if (c == 3)
 			i.call.usage.output.n++;
-		if (c == 4)
-			snprintf(i.call.request_model, LT_MODEL_SIZE, "gpt-4");
+		if (c == 4) {
+			snprintf(o.call.request_model, LT_MODEL_SIZE, "gpt-4");
+			snprintf(o.call.response_model, LT_MODEL_SIZE, "gpt-4-0613");
+		}
 		if (c == 5)
 			snprintf(i.call.host, LT_HOST_SIZE, "gateway");
 		if (c == 6)
@@ -219,8 +221,8 @@ static void models_are_alike_up_to_their_date(void **state)
 		{"gpt-4", "gpt-4o", false},
 		{"gpt-4o-mini", "gpt-4o", true}, /* which the tokens have to tell apart */
 		{"fast", "gpt-4o", false},
-		{"", "gpt-4o", false},
-		{"openai/", "gpt-4o", false},
+		{"", "gpt-4o", true},		 /* it does not say */
+		{"asked/gpt-5", "gpt-4o", true}, /* it was asked so, and answers so */
 	};
 
 	(void)state;
@@ -229,7 +231,8 @@ static void models_are_alike_up_to_their_date(void **state)
 		struct lt_record i = inner_of(200 + c, c * 1000 + 10, c * 1000 + 90);
 		const struct lt_record *const both[] = {&i, &o};
 
-		snprintf(o.call.request_model, LT_MODEL_SIZE, "%s", cases[c].outer);
+		snprintf(o.call.response_model, LT_MODEL_SIZE, "%s", cases[c].outer);
+		snprintf(o.call.request_model, LT_MODEL_SIZE, "gpt-5");
 		snprintf(i.call.request_model, LT_MODEL_SIZE, "%s", cases[c].inner);
 		put_all(both, 2);
 		assert_int_equal(is_hop_of(&i, &o), cases[c].same);
