@@ -107,7 +107,7 @@ static const char *conflicts(struct scratch *s, unsigned mask)
 
 static const char *inferred(struct scratch *s, unsigned mask)
 {
-	static const char *const names[] = {"host", "api"};
+	static const char *const names[] = {"host", "api", "hop"};
 
 	return bits(s, mask, names, LT_COUNT(names));
 }
@@ -277,7 +277,9 @@ static void make_lists(struct scratch *s, const struct lt_record *r)
 	X("inferred", inferred(s, r->call.inferred))                                               \
 	X("coverage_class", lt_coverage_name(r->coverage))                                         \
 	X("source_file", r->source_file)                                                           \
-	LT_BUCKETS(BUCKET)
+	LT_BUCKETS(BUCKET)                                                                         \
+	X("container_claimed", yes_no(r->who.container.id_is_claim))                               \
+	X("pod_claimed", yes_no(r->who.container.pod_is_claim))
 
 void lt_view_full_csv_titles(FILE *out)
 {

@@ -396,13 +396,15 @@ static void many_are_small_and_found_at_once(void **state)
 }
 
 static atomic_bool done;
+static atomic_uint finds;
 
 static void *put_all_the_time(void *arg)
 {
 	struct lt_workloads *w = arg;
 	char id[32], uid[32];
 
-	for (unsigned i = 0; i < 20000; i++) {
+	/* Until the others had their turn, too. */
+	for (unsigned i = 0; i < 20000 || atomic_load(&finds) < 100; i++) {
 		struct lt_container_facts c = container(id);
 		struct lt_pod_facts p = pod(uid, &c, 1);
 
@@ -433,6 +435,7 @@ static void *find_all_the_time(void *arg)
 		if (!workload)
 			continue;
 		found++;
+		atomic_fetch_add(&finds, 1);
 		assert_string_equal(workload->namespace, "shop");
 		lt_workload_put(workload);
 	}
