@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -265,6 +266,7 @@ def main():
         return skipped(f"{words[0]} and PATH lack {', '.join(lacking)}")
     if why := e2e.why_no_bpf():
         return skipped(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left then either
     held = alone.hold_host()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lt-kube."))
     try:
