@@ -166,7 +166,7 @@ class Cluster:
     def start(self, name, *args):
         log = (self.dir / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen([binary(self.bin, name), *args], stdout=log, stderr=log,
-                                                stdin=subprocess.DEVNULL, env={**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}"})
+                                                stdin=subprocess.DEVNULL, env=os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}"})
 
     def stop(self, name):
         process = self.processes.pop(name)

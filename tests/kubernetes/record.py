@@ -6,6 +6,7 @@ usage: record.py KUBE_BIN
 """
 import json
 import pathlib
+import signal
 import sys
 import tempfile
 import threading
@@ -62,6 +63,7 @@ def partial(api, path):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder, cluster(sys.argv[1], folder) as (api, say):
         for thing in all_of_them(api):
             api.apply(thing)
