@@ -213,7 +213,7 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e clients-of-tests test-clients soak check-kernel run demo install uninstall man bench help format
+.PHONY: deps test lint golden e2e clients-of-tests test-clients test-gateways soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -226,12 +226,13 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-clients soak
+	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-gateways test-clients soak
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
 	$(Q)$(PYTHON) tests/golden/estimates.py
 	$(Q)$(PYTHON) tests/golden/keys.py
+	$(Q)$(PYTHON) tests/golden/joins.py
 
 check-kernel: all
 	$(Q)sh tests/kernel/run
@@ -246,6 +247,10 @@ e2e: all clients-of-tests
 test-clients: all clients-of-tests ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
 	$(Q)$(PYTHON) tests/e2e/matrix.py $(if $(DOCS),--docs) $(if $(STRICT),--strict)
 	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
+
+test-gateways: all clients-of-tests ## calls through gateways count once, on who asked (root; LITELLM=1 adds LiteLLM, a minute)
+	$(Q)sh tests/e2e/gateways/setup.sh
+	$(Q)$(PYTHON) tests/e2e/gateways.py
 
 soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py

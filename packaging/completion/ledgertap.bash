@@ -7,7 +7,8 @@ _ledgertap_values()
 	case $1:$2 in
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
-	report:--format) echo "table json csv" ;;
+	report:--format | keys:--format) echo "table json csv" ;;
+	keys:--findings) echo "shared unknown foreign new idle personal admin" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -30,6 +31,7 @@ _ledgertap_options()
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
+	keys) echo "list fingerprint rotate --findings --check --format --config --state-dir --provider --force --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
@@ -52,7 +54,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report keys replay prices doctor version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then
