@@ -217,7 +217,7 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 # Not among the others: nobody who builds or runs it wants these daemons for that.
 CONTAINER_DEPS := podman uidmap docker.io systemd-container lxc
 
-.PHONY: deps deps-containers test lint golden export-rules test-focus e2e clients-of-tests test-clients test-containers test-pods test-kubernetes soak check-kernel run demo install uninstall man bench help format
+.PHONY: deps deps-containers test lint golden export-rules test-focus e2e clients-of-tests test-clients test-containers test-gateways test-pods test-kubernetes soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -233,12 +233,13 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden export-rules test-pods check-kernel e2e test-clients test-containers soak
+	$(Q)$(MAKE) --no-print-directory golden export-rules test-pods check-kernel e2e test-gateways test-clients test-containers soak
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
 	$(Q)$(PYTHON) tests/golden/estimates.py
 	$(Q)$(PYTHON) tests/golden/keys.py
+	$(Q)$(PYTHON) tests/golden/joins.py
 
 check-kernel: all
 	$(Q)sh tests/kernel/run
@@ -262,6 +263,10 @@ test-pods: all # what an API server answered, and what can go wrong with one; no
 
 test-kubernetes: all ## a real control plane, kubelet and containers on this machine (root; KUBE_BIN=DIR has the binaries)
 	$(Q)$(PYTHON) -B tests/kubernetes/real.py $(KUBE_BIN)
+
+test-gateways: all clients-of-tests ## calls through gateways count once, on who asked (root; LITELLM=1 adds LiteLLM, a minute)
+	$(Q)sh tests/e2e/gateways/setup.sh
+	$(Q)$(PYTHON) tests/e2e/gateways.py
 
 soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py

@@ -7,10 +7,11 @@ _ledgertap_values()
 	case $1:$2 in
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
-	report:--format | runs:--format) echo "table json csv" ;;
+	report:--format | runs:--format | keys:--format) echo "table json csv" ;;
 	export:--format) echo "focus csv jsonl" ;;
 	export:--focus-version) echo "1.4 1.2" ;;
 	export:--focus-mode) echo "showback primary split" ;;
+	keys:--findings) echo "shared unknown foreign new idle personal admin" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -40,6 +41,7 @@ _ledgertap_options()
 	containers) echo "--config --follow --json --help" ;;
 	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
 	pods) echo "--json --follow --timeout --config --help" ;;
+	keys) echo "list fingerprint rotate --findings --check --format --config --state-dir --provider --force --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }

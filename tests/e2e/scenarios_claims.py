@@ -115,7 +115,8 @@ def rules_reload(bed, exchanges):
         said = log.read_text()
         if said.count("the old rules stay") != 1 or "log_level changed in the config: that takes a restart" not in said:
             raise RuntimeError("the log does not say what it should:\n" + said[-2000:])
-        shown = sh(BINARY, "rules", "test", "--last", "1", "--config", config, "--state-dir", agent.state)
+        last = [record["record_id"] for record in agent.calls() if record.get("team") == "reload"][-1]
+        shown = sh(BINARY, "rules", "test", last, "--config", config, "--state-dir", agent.state)
         if "the ledger's record says the same" not in shown.stdout or "by rule 1 (process_context)" not in shown.stdout:
             raise RuntimeError("rules test says:\n" + shown.stdout)
     finally:

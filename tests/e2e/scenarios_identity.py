@@ -42,8 +42,8 @@ def pair(bed, name, root):
     return [make_cgroup(bed, root, f"lt-id-{letter}.slice/{name}") for letter in "ab"]
 
 
-def run(bed, exchange, habit, *arguments, tenant=None, options=""):
-    environment = bed.environment(f"identity-{habit}", tenant, options)
+def run(bed, exchange, habit, *arguments, tenant=None, options="", **labels):
+    environment = bed.environment(f"identity-{habit}", tenant, options, **labels)
     bed.run([PYTHON, CLIENT, habit, exchange, *arguments], environment)
 
 
@@ -89,7 +89,7 @@ def identity_pid_reuse(bed, _):
 def identity_spoof(bed, _):
     """Its command, environment and headers name another tenant, and its cgroup holds the other's name."""
     folder = make_cgroup(bed, cgroup2_root(), "lt-id-a.slice/spoof/lt-id-b.slice/spoof")
-    run(bed, PLAIN, "spoof", folder, tenant="id-b")
+    run(bed, PLAIN, "spoof", folder, tenant="id-b", conflict="tenant")
 
 
 @scenario
