@@ -217,7 +217,7 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 # Not among the others: nobody who builds or runs it wants these daemons for that.
 CONTAINER_DEPS := podman uidmap docker.io systemd-container lxc
 
-.PHONY: deps deps-containers test lint golden e2e clients-of-tests test-clients test-containers soak check-kernel run demo install uninstall man bench help format
+.PHONY: deps deps-containers test lint golden export-rules test-focus e2e clients-of-tests test-clients test-containers test-pods test-kubernetes soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
 
@@ -233,7 +233,7 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-clients test-containers soak
+	$(Q)$(MAKE) --no-print-directory golden export-rules test-pods check-kernel e2e test-clients test-containers soak
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
@@ -256,6 +256,12 @@ test-clients: all clients-of-tests ## every kind of client against a replaying u
 
 test-containers: all clients-of-tests ## real containers: each call lands on its container, image and tenant (root; CASES=NAME,...)
 	$(Q)$(PYTHON) tests/containers/run.py $(if $(CASES),--only $(CASES)) $(if $(STRICT),--strict)
+
+test-pods: all # what an API server answered, and what can go wrong with one; no root, no cluster
+	$(Q)$(PYTHON) -B tests/kubernetes/replay.py
+
+test-kubernetes: all ## a real control plane, kubelet and containers on this machine (root; KUBE_BIN=DIR has the binaries)
+	$(Q)$(PYTHON) -B tests/kubernetes/real.py $(KUBE_BIN)
 
 soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py
@@ -286,6 +292,13 @@ $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
 		-Wl,--end-group -lssl $(LIBS) -o $@
+
+# The rules of FOCUS, of which the official validator is half a gigabyte: FOCUS=1 has make test run it too.
+test-focus: all $(O)/tests/focus/make_ledger ## exports against the rules of FOCUS, and against its official validator (Python 3.12)
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger --validator
+
+export-rules: all $(O)/tests/focus/make_ledger
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger $(if $(FOCUS),--validator)
 
 $(O)/tests/focus/%: $(O)/tests/focus/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)

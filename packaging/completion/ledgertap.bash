@@ -8,6 +8,9 @@ _ledgertap_values()
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
 	report:--format | runs:--format) echo "table json csv" ;;
+	export:--format) echo "focus csv jsonl" ;;
+	export:--focus-version) echo "1.4 1.2" ;;
+	export:--focus-mode) echo "showback primary split" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -25,12 +28,18 @@ _ledgertap_options()
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
 	runs) echo "--format $filters --help" ;;
+	export)
+		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --fresh --quarantine $filters --help"
+		;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
+	containers) echo "--config --follow --json --help" ;;
+	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
+	pods) echo "--json --follow --timeout --config --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
@@ -53,7 +62,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs keys rules export replay prices containers pods doctor probe-info version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then
@@ -66,7 +75,7 @@ _ledgertap()
 	fi
 	case $previous in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	--config | --prices | --overlay) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --prices | --overlay | --output | --corrects | --fresh | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		if [[ $command == replay && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")

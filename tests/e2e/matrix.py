@@ -121,6 +121,8 @@ def label(served):
         if "scenario" not in row["want"]:
             tls = {"tls": CLIENTS[name].tls} if CLIENTS[name].tls else {}
             row["want"] = {"scenario": name, "tenant": f"t-{name}"} | tls
+            if "expected" in row and row["expected"].get("tool_results"):
+                row["want"]["step"] = 2  # of a loop that has one turn with tools
             if "expected" in row and row["model"]:
                 row["expected"] = row["expected"] | {"model_requested": row["model"]}
     return served

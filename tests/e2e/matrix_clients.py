@@ -223,13 +223,22 @@ def deno(seat):
 
 # ---- agents, as their users have them ----------------------------------------------------------------
 
-def agent(seat, command, **more):
+def agent(seat, command, times=None, **more):
     """That many runs, each with a home of its own to begin with; nothing tells the upstream whose calls these are."""
     home = seat.folder / seat.client
     home.mkdir(exist_ok=True)
     environment = environment_of(seat, HOME=home, **more)
-    for _ in range(CLIENTS[seat.client].runs):
+    for _ in range(times or CLIENTS[seat.client].runs):
         seat.run(["sh", "-c", 'cd "$HOME"; exec "$@" </dev/null', "sh", *command], environment, timeout=60)
+
+
+def write_tool(seat, name):
+    exchange = seat.exchanges[name]
+    body = seat.folder / seat.client / "tool.json"
+    body.write_bytes(exchange.request_body())
+    (body.parent / "tool.sh").write_text(
+        f"exec curl -sS -o /dev/null '{exchange.url}' -H 'content-type: application/json' -H 'x-lt-exchange: {name}' \\\n"
+        f"  -H \"x-lt-want: $LT_WANT; pid=$$; agent={seat.client}; step=1; tls=openssl\" --data-binary '@{body}'\n")
 
 
 def claude_program():
@@ -237,10 +246,13 @@ def claude_program():
 
 
 @client("claude-code", "Claude Code", "BoringSSL in Bun, stripped", said(claude_program, "--version"),
-        tls="boringssl", both=True, runs=3)
+        tls="boringssl", both=True, runs=4)
 def claude_code(seat):
-    agent(seat, [claude_program(), "-p", "hi", "--max-turns", 1], ANTHROPIC_API_KEY=KEY_CANARY,
-          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1, DISABLE_AUTOUPDATER=1)
+    alone = {"ANTHROPIC_API_KEY": KEY_CANARY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": 1, "DISABLE_AUTOUPDATER": 1}
+    agent(seat, [claude_program(), "-p", "hi", "--max-turns", 1], 3, **alone)
+    # A turn with a tool, which calls another provider by curl: of the same run, in the step that asked for it.
+    write_tool(seat, PLAIN)
+    agent(seat, [claude_program(), "-p", "hi", "--model", "claude-loop", "--allowedTools", "Bash"], 1, **alone)
 
 
 def codex_program():

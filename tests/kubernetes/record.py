@@ -62,7 +62,7 @@ def partial(api, path):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, cluster(sys.argv[1], folder) as (api, _):
+    with tempfile.TemporaryDirectory() as folder, cluster(sys.argv[1], folder) as (api, say):
         for thing in all_of_them(api):
             api.apply(thing)
         pods = lambda: api("GET", f"/api/v1/pods?{SELECTOR}")["items"]
@@ -87,12 +87,6 @@ def main():
         short = [e for e in lines if e["type"] == "BOOKMARK" or e["object"]["metadata"]["name"] == "short"]
         save("watch.jsonl", "".join(json.dumps({"type": e["type"], "object": shorten(e["object"])}) + "\n"
                                     for e in short))
-        expired = []
-        try:
-            watch(api, "resourceVersion=1", 5, expired)
-            save("watch-expired.jsonl", "".join(json.dumps(e) + "\n" for e in expired))
-        except urllib.error.HTTPError as e:
-            save("watch-expired.json", {"code": e.code, "body": json.loads(e.read())})
         for p in whole["items"]:
             for owner in p["metadata"].get("ownerReferences", []):
                 group = {"ReplicaSet": "apps/v1/namespaces/{}/replicasets/{}",
@@ -100,6 +94,16 @@ def main():
                 if group:
                     path = "/apis/" + group.format(p["metadata"]["namespace"], owner["name"])
                     save(f"{owner['kind'].lower()}-{owner['name'].split('-')[0]}.json", partial(api, path))
+        # A server that was started anew remembers nothing older.
+        say("stop kube-apiserver")
+        say("api")
+        wait("the API server", lambda: api("GET", "/readyz") == "ok", 60)
+        expired = []
+        try:
+            watch(api, "resourceVersion=1", 5, expired)
+        except urllib.error.HTTPError as e:
+            expired.append({"type": "ERROR", "object": json.loads(e.read())})
+        save("watch-expired.jsonl", "".join(json.dumps(e) + "\n" for e in expired))
         api.token = "wrong"
         save("401.json", refusal(lambda: api("GET", "/api/v1/pods")))
         print("recorded", sorted(p.name for p in (HERE / "recorded").iterdir()))

@@ -207,7 +207,7 @@ def a_recorded_watch(bed):
     short = next(e["object"]["metadata"]["uid"] for e in events if e["type"] == "ADDED")
     check({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"} <= {e["type"] for e in events}, "the recording is not whole")
     with bed.follow() as f:
-        f.wait_works()
+        f.wait("a watch", lambda f: bed.fake.watchers)
         for event in events:
             bed.fake.tell(event, keep=False)
         f.wait("its end", lambda f: short in f.gone)
@@ -240,7 +240,7 @@ def recorded_refusals(bed):
     bed.token_file.write_text(TOKEN)
     bed.fake.put(make_pod(1))
     with bed.follow() as f:
-        f.wait_works()
+        f.wait("a watch", lambda f: bed.fake.watchers)
         lists = len(bed.fake.requests)
         bed.fake.tell(expired[0], keep=False)
         f.wait("a new list", lambda f: [q for _, q in bed.fake.requests[lists:] if not q.get("watch")], 5)
@@ -394,7 +394,7 @@ def bad_answers(bed):
     for n in range(3):
         fake.put(run_pod(make_pod(n), n))
     with bed.follow() as f:
-        f.wait("all", lambda f: len(f.pods) == 3)
+        f.wait("a watch", lambda f: len(f.pods) == 3 and fake.watchers)
         fake.tell(b"this is no JSON\n", keep=False)
         fake.put(make_pod(4))
         f.wait("on after rubbish", lambda f: uid(4) in f.pods)

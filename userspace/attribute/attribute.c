@@ -131,7 +131,7 @@ bool lt_attributor_reads_environ(const struct lt_attributor *a)
 void lt_attributor_look(struct lt_attributor *a, const struct lt_process *p)
 {
 	if (p)
-		lt_ignore(lt_claims_look(a->claims, a->rules, p) != NULL);
+		lt_ignore(lt_claims_look(a->claims, a->rules, p, lt_clock_boot_ns()) != NULL);
 }
 
 void lt_attributor_environ(struct lt_attributor *a, const struct lt_event_environ *event)
@@ -263,7 +263,7 @@ void lt_attribute_call(struct lt_attributor *a, const struct lt_call *call, cons
 	if (w)
 		lt_identity_workload(ret, w);
 	ret->pending = is_pending(a, ret, w);
-	claims = p ? lt_claims_look(a->claims, rules, p) : NULL;
+	claims = p ? lt_claims_look(a->claims, rules, p, lt_clock_boot_ns()) : NULL;
 	if (claims)
 		memcpy(ret->service_name, claims->service_name, sizeof(ret->service_name));
 	lt_facts_of_columns(ret, call, &scratch, &facts);

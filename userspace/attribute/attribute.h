@@ -4,7 +4,7 @@
  * rules from the config say whose it is. The kernel's word beats the application's. Thread: drain,
  * but for what says otherwise.
  *
- * Rules (config key "attribution"); README.md of this room lists the facts, rules.h says which rule
+ * Rules (config key "attribution"); docs/attribution.md lists the facts and says which rule
  * decides:
  *
  *   attribution:
@@ -57,7 +57,7 @@ const struct lt_rules *lt_attributor_rules(const struct lt_attributor *a);
 /* Whether rules read the environment: the kernel side should send it then. */
 bool lt_attributor_reads_environ(const struct lt_attributor *a);
 
-/* A process (NULL: an unknown one) begins to talk: what it says of itself is read while it surely
+/* A process (NULL: an unknown one) makes a call: what it says of itself is read while it surely
  * lives. */
 void lt_attributor_look(struct lt_attributor *a, const struct lt_process *process);
 /* The environment as the kernel side read it. */

@@ -18,8 +18,11 @@ enum {
 	ENVIRON_BYTES = 256 << 10,
 	STEP = 4096,
 	VARIABLE_BYTES = 4096, /* OTEL_RESOURCE_ATTRIBUTES with its name; a longer one is cut */
-	LOOKS_MAX = 2,
 };
+
+/* An SDK may publish its attributes some time after the first call: it is looked for again when so
+ * long has gone by since the first look. */
+static const uint64_t looks_ns[] = {0, 50000000, 1000000000, 30000000000};
 
 static const char attributes_is[] = "OTEL_RESOURCE_ATTRIBUTES=";
 static const char service_is[] = "OTEL_SERVICE_NAME=";
@@ -28,7 +31,8 @@ struct entry {
 	uint32_t tgid;
 	uint64_t start_ns;
 	uint64_t used; /* of the clock below */
-	unsigned looks;
+	uint64_t first_look_ns;
+	unsigned looks;		/* so far */
 	bool published;		/* a process context was read */
 	bool named;		/* OTEL_SERVICE_NAME was set */
 	struct lt_rules *rules; /* that the slots and bits below are of */
@@ -292,17 +296,20 @@ static int open_process(const struct lt_claims *c, const struct entry *e)
 	return r;
 }
 
-static void look(struct lt_claims *c, struct entry *e)
+static void look(struct lt_claims *c, struct entry *e, uint64_t now_ns)
 {
 	const struct lt_otel_sink sink = {.arg = e, .attribute = on_attribute};
 	lt_defer(lt_closep)
 	int fd = -1;
 
-	if (e->looks >= LOOKS_MAX || (e->published && e->looks > 0))
+	if (e->looks == 0)
+		e->first_look_ns = now_ns;
+	if (e->looks >= LT_COUNT(looks_ns) || (e->published && e->looks > 0) ||
+	    now_ns - e->first_look_ns < looks_ns[e->looks])
 		return;
 	fd = open_process(c, e);
 	if (fd < 0) {
-		e->looks = LOOKS_MAX;
+		e->looks = LT_COUNT(looks_ns);
 		return;
 	}
 	if (e->looks++ == 0) {
@@ -320,7 +327,7 @@ static void look(struct lt_claims *c, struct entry *e)
 }
 
 const struct lt_process_claims *lt_claims_look(struct lt_claims *c, struct lt_rules *rules,
-					       const struct lt_process *p)
+					       const struct lt_process *p, uint64_t now_ns)
 {
 	struct entry *e = entry_of(c, rules, p);
 
@@ -328,21 +335,26 @@ const struct lt_process_claims *lt_claims_look(struct lt_claims *c, struct lt_ru
 		return NULL;
 	if (e->rules != rules)
 		translate(e, rules);
-	look(c, e);
+	look(c, e, now_ns);
 	return &e->claims;
 }
 
 void lt_claims_environ(struct lt_claims *c, struct lt_rules *rules, const struct lt_process *p,
 		       struct lt_bytes text)
 {
-	struct entry *e;
 	struct variable v = {.n = 0};
+	struct entry *e;
 
-	lt_ignore(lt_claims_look(c, rules, p) != NULL);
-	e = entry_of(c, rules, p);
-	/* /proc says more (the whole environment), when it could still be read. */
-	if (!e || e->claims.service_name[0] || e->published)
+	/* It comes for every connection, also of those that make no call. */
+	if (text.n == 0 || !memmem(text.p, text.n, "OTEL_", 5))
 		return;
-	take_environ(e, &v, text);
+	e = entry_of(c, rules, p);
+	if (!e)
+		return;
+	if (e->rules != rules)
+		translate(e, rules);
+	/* /proc says more (the whole environment), when it could still be read. */
+	if (e->looks == 0 || !e->claims.service_name[0])
+		take_environ(e, &v, text);
 	lt_wipe(&v, sizeof(v));
 }

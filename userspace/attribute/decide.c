@@ -208,8 +208,8 @@ static void find_conflicts(struct deciding *d)
 		for (int i = 0; i < 2 && !d->verdict->claim[t].made; i++) {
 			const struct lt_decision *claim = &d->claims[t][i];
 
-			if (!claim->made || !by->made || by->by_default ||
-			    claim->source <= by->source || strcmp(claim->value, by->value) == 0)
+			/* One that decided says the same; where one was heard, no default did. */
+			if (!claim->made || strcmp(claim->value, by->value) == 0)
 				continue;
 			d->verdict->claim[t] = *claim;
 			d->verdict->claim_conflict |= lt_rule_dimensions[t].conflict;

@@ -71,9 +71,10 @@ void lt_facts_write(const struct lt_rules *rules, const struct lt_facts *facts,
 		lt_bounded_json_text(json, "user", facts->text[LT_FACT_USER]);
 	if (lt_rules_read(rules, LT_FACT_SERVICE_ACCOUNT))
 		lt_bounded_json_text(json, "service_account", facts->text[LT_FACT_SERVICE_ACCOUNT]);
-	if (lt_rules_read(rules, LT_FACT_ORGANIZATION) && facts->organization_claimed)
+	/* Always: rules that come later must not take it for the provider's word. */
+	if (facts->organization_claimed)
 		lt_bounded_json_text(json, ORG_SAID, "request");
-	if (lt_rules_read(rules, LT_FACT_PROJECT) && facts->project_claimed)
+	if (facts->project_claimed)
 		lt_bounded_json_text(json, PROJ_SAID, "request");
 	if (facts->commands)
 		write_commands(json, rules, facts->commands);

@@ -266,7 +266,7 @@ static int find_fact(void *arg, struct lt_bytes name, unsigned *ret, const char 
 		return 0;
 	}
 	if (!lt_family_find(name, &family)) {
-		*ret_wrong = "no fact has this name (README.md of userspace/attribute lists them)";
+		*ret_wrong = "no fact has this name; docs/attribution.md lists them";
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < rules->name_count; i++) {

@@ -130,24 +130,6 @@ const struct lt_json_value *lt_json_get(const struct lt_json_value *object, cons
 	return value_of(json_object_get(json_of(object), name));
 }
 
-int lt_json_members(const struct lt_json_value *object,
-		    int (*member)(void *arg, struct lt_bytes name,
-				  const struct lt_json_value *value),
-		    void *arg)
-{
-	/* jansson's iterators take no const object, and change nothing in it. */
-	json_t *json = (json_t *)json_of(object);
-
-	for (void *at = json_object_iter(json); at; at = json_object_iter_next(json, at)) {
-		const char *name = json_object_iter_key(at);
-		int r = member(arg, lt_bytes_str(name), value_of(json_object_iter_value(at)));
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 size_t lt_json_count(const struct lt_json_value *array)
 {
 	return json_array_size(json_of(array));

@@ -26,12 +26,6 @@ LT_DEFINE_FREEP(lt_json_file_free, struct lt_json_file)
 const struct lt_json_value *lt_json_file_root(const struct lt_json_file *file);
 /* Member of an object; NULL when absent, or when @object is NULL or no object. */
 const struct lt_json_value *lt_json_get(const struct lt_json_value *object, const char *name);
-/* Calls @member for each member of an object, in its order; stops at a negative return, which it
- * gives back. Nothing for anything else, NULL included. */
-LT_MUST_CHECK int lt_json_members(const struct lt_json_value *object,
-				  int (*member)(void *arg, struct lt_bytes name,
-						const struct lt_json_value *value),
-				  void *arg);
 /* Elements of an array; 0 for anything else, NULL included. */
 size_t lt_json_count(const struct lt_json_value *array);
 const struct lt_json_value *lt_json_at(const struct lt_json_value *array, size_t index);

@@ -5,6 +5,9 @@
 #include <string.h>
 
 static int fill(struct lt_problem *problem, int error, const char *file, unsigned line,
+		unsigned column, const char *format, va_list args) LT_PRINTF(6, 0);
+
+static int fill(struct lt_problem *problem, int error, const char *file, unsigned line,
 		unsigned column, const char *format, va_list args)
 {
 	if (!problem)

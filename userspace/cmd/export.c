@@ -23,6 +23,7 @@ enum {
 	OPT_ACCOUNT,
 	OPT_INVOICE,
 	OPT_CORRECTS,
+	OPT_FRESH,
 	OPT_OUTPUT,
 	OPT_QUARANTINE,
 	REASONS_MAX = 8,
@@ -52,6 +53,7 @@ static const char help[] =
 	"period:\n"
 	"                     what was amended since, taken back and charged anew "
 	"(Correction)\n"
+	"  --fresh FILE       with --corrects: also a whole export, for --corrects next time\n"
 	"  --quarantine FILE  lists the calls whose cost nobody knows, which are no rows\n"
 	"                     (OUTPUT.quarantine.csv with --output)\n" LT_LEDGER_OPTIONS_HELP "\n"
 	"Examples:\n"
@@ -75,13 +77,14 @@ struct export
 	enum format format;
 	struct lt_focus focus;
 	bool for_focus; /* an option of FOCUS was given */
-	const char *output, *quarantine, *corrects;
+	const char *output, *quarantine, *corrects, *fresh_path;
 	char quarantine_path[PATH_MAX];
-	struct lt_out_file out, aside;
+	struct lt_out_file out, aside, fresh;
 	struct lt_ledger *ledger;
 	struct lt_focus_before *before;
 	FILE *before_file;
 	struct reason reasons[REASONS_MAX];
+	const char *unwritten; /* the file that could not be written */
 	struct lt_problem problem;
 };
 
@@ -230,6 +233,9 @@ static int read_option(struct export *e, int option, const char *value)
 	case OPT_CORRECTS:
 		e->corrects = value;
 		return 0;
+	case OPT_FRESH:
+		e->fresh_path = value;
+		return 0;
 	case OPT_OUTPUT:
 		e->output = value;
 		return 0;
@@ -260,6 +266,8 @@ static int check_options(const struct export *e)
 	if (split && e->corrects)
 		return wrong(e, "an invoice is corrected by another invoice, not by --corrects",
 			     NULL);
+	if (e->fresh_path && !e->corrects)
+		return wrong(e, "--fresh is for --corrects: else the export is a fresh one", NULL);
 	if ((split || e->corrects) && !is_whole_period(&e->args.filter))
 		return wrong(e,
 			     "--invoice and --corrects are for a period: --since and --until, and "
@@ -276,6 +284,7 @@ static int parse(int argc, char **argv, struct export *e)
 		{"billing-account", required_argument, NULL, OPT_ACCOUNT},
 		{"invoice", required_argument, NULL, OPT_INVOICE},
 		{"corrects", required_argument, NULL, OPT_CORRECTS},
+		{"fresh", required_argument, NULL, OPT_FRESH},
 		{"output", required_argument, NULL, OPT_OUTPUT},
 		{"quarantine", required_argument, NULL, OPT_QUARANTINE},
 		LT_LEDGER_OPTIONS,
@@ -305,6 +314,19 @@ static void quarantine(struct export *e, const struct lt_record *r, const char *
 		lt_focus_quarantine(e->aside.f, r, reason);
 }
 
+/* Notes which file it is that cannot be written. */
+static int note(struct export *e, const struct lt_out_file *o, int r)
+{
+	if (r < 0)
+		e->unwritten = o->path ? o->path : "the output";
+	return r;
+}
+
+static int check(struct export *e, const struct lt_out_file *o)
+{
+	return o->f ? note(e, o, lt_out_file_check(o)) : 0;
+}
+
 static int put_focus(struct export *e, const struct lt_record *r)
 {
 	const char *reason;
@@ -319,9 +341,11 @@ static int put_focus(struct export *e, const struct lt_record *r)
 					     &same, &e->problem);
 	if (err == 0 && verdict == LT_FOCUS_ROWS && !same)
 		lt_focus_write(e->out.f, &e->focus, r, e->before != NULL);
-	if (err == 0 && e->aside.f)
-		err = lt_out_file_check(&e->aside);
-	return err;
+	if (err == 0 && verdict == LT_FOCUS_ROWS && e->fresh.f)
+		lt_focus_write(e->fresh.f, &e->focus, r, false);
+	if (err == 0)
+		err = check(e, &e->aside);
+	return err == 0 ? check(e, &e->fresh) : err;
 }
 
 static int put(void *arg, uint64_t node_seq, const struct lt_record *record)
@@ -341,7 +365,7 @@ static int put(void *arg, uint64_t node_seq, const struct lt_record *record)
 	} else {
 		r = put_focus(e, record);
 	}
-	return r == 0 ? lt_out_file_check(&e->out) : r;
+	return r == 0 ? check(e, &e->out) : r;
 }
 
 static int count(void *arg, uint64_t node_seq, const struct lt_record *record)
@@ -366,6 +390,8 @@ static int put_all(struct export *e)
 		lt_view_full_csv_titles(e->out.f);
 	if (e->format == FOCUS)
 		lt_focus_titles(e->out.f, &e->focus);
+	if (e->fresh.f)
+		lt_focus_titles(e->fresh.f, &e->focus);
 	if (e->aside.f)
 		lt_focus_quarantine_titles(e->aside.f);
 	r = lt_query_records(e->ledger, f, put, e);
@@ -406,17 +432,22 @@ static int open_files(struct export *e)
 		r = lt_out_file_open(e->output, &e->out, &e->problem);
 	if (r == 0 && e->quarantine)
 		r = lt_out_file_open(e->quarantine, &e->aside, &e->problem);
+	if (r == 0 && e->fresh_path)
+		r = lt_out_file_open(e->fresh_path, &e->fresh, &e->problem);
 	return r;
 }
 
 /* The list of what is missing comes first: who sees the export finds it. */
 static int commit(struct export *e)
 {
+	struct lt_out_file *files[] = {&e->aside, &e->fresh, &e->out};
 	int r = 0;
 
-	if (e->aside.f)
-		r = lt_out_file_commit(&e->aside);
-	return r == 0 ? lt_out_file_commit(&e->out) : r;
+	for (size_t i = 0; r == 0 && i < LT_COUNT(files); i++) {
+		if (files[i]->f)
+			r = note(e, files[i], lt_out_file_commit(files[i]));
+	}
+	return r;
 }
 
 /* ---- what is said ---- */
@@ -437,7 +468,7 @@ static int fail(const struct export *e, int r)
 {
 	char text[1024];
 
-	if (r == -EPIPE && !e->output)
+	if (r == -EPIPE && !e->output && e->unwritten)
 		return LT_EXIT_OK; /* its reader has seen enough */
 	if (e->problem.text[0])
 		fprintf(stderr, "ledgertap export: %s\n",
@@ -445,12 +476,12 @@ static int fail(const struct export *e, int r)
 	else if (r == -EINTR)
 		fprintf(stderr, "ledgertap export: stopped%s\n",
 			e->output ? ", nothing was written" : "");
-	else if (e->out.f && lt_out_file_check(&e->out) == 0 && r != -ENOMEM)
-		fprintf(stderr, "ledgertap export: the ledger cannot be read: %s\n",
-			lt_ledger_error(e->ledger));
+	else if (e->unwritten)
+		fprintf(stderr, "ledgertap export: %s cannot be written: %s\n", e->unwritten,
+			strerror(-r));
 	else
-		fprintf(stderr, "ledgertap export: %s cannot be written: %s\n",
-			e->output ? e->output : "the output", strerror(-r));
+		fprintf(stderr, "ledgertap export: the ledger cannot be read: %s\n",
+			r != -ENOMEM ? lt_ledger_error(e->ledger) : strerror(-r));
 	return LT_EXIT_FAILED;
 }
 
@@ -500,6 +531,7 @@ int lt_cmd_export(int argc, char **argv)
 	code = run(&e);
 	lt_out_file_discard(&e.out);
 	lt_out_file_discard(&e.aside);
+	lt_out_file_discard(&e.fresh);
 	lt_focus_before_free(e.before);
 	lt_fclosep(&e.before_file);
 	lt_ledger_close(e.ledger);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -37,20 +39,21 @@ int lt_out_file_open(const char *path, struct lt_out_file *ret, struct lt_proble
 		r = check_target(path, problem);
 		if (r < 0)
 			return r;
-		if (snprintf(ret->part, sizeof(ret->part), "%s.%d.part", path, (int)getpid()) >=
+		if (snprintf(ret->part, sizeof(ret->part), "%s.XXXXXX.part", path) >=
 		    (int)sizeof(ret->part))
 			return lt_problem_set(problem, -ENAMETOOLONG, path, 0,
 					      "the name is too long");
-		fd = open(ret->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = mkostemps(ret->part, (int)strlen(".part"), O_CLOEXEC);
 		ret->f = fd >= 0 ? fdopen(fd, "w") : NULL;
 		if (!ret->f) {
 			r = -errno;
 			if (fd >= 0)
 				close(fd);
-			return lt_problem_set(problem, r, ret->part, 0, "%s", strerror(-r));
+			return lt_problem_set(problem, r, path, 0, "%s", strerror(-r));
 		}
 	}
 	setvbuf(ret->f, NULL, _IOFBF, BUFFER);
+	__fsetlocking(ret->f, FSETLOCKING_BYCALLER); /* one thread writes it */
 	return 0;
 }
 

@@ -60,6 +60,15 @@ static void call_ended(void *arg, const struct lt_call *call)
 	p->opts.record(p->opts.arg, &record);
 }
 
+/* What it says of itself is read of those alone that make calls. */
+static void call_begins(void *arg, const struct lt_conn *conn)
+{
+	struct lt_pipeline *p = arg;
+
+	lt_attributor_look(p->attributor, lt_process_find(p->processes, conn->key.tgid,
+							  conn->process_start_ns, conn->cgroup_id));
+}
+
 static void connection_decoded(void *arg, const struct lt_conn *conn, struct lt_bytes host)
 {
 	lt_flows_decoded(((struct lt_pipeline *)arg)->flows, conn, host);
@@ -88,19 +97,14 @@ static void flow_known(void *arg, const struct lt_call *call, uint32_t revision,
 	p->opts.record(p->opts.arg, &record);
 }
 
-/* What only /proc knows of a process is read while it surely lives. */
-static void look(struct lt_pipeline *p, const struct lt_process *process)
-{
-	lt_runs_look(p->runs, process);
-	lt_attributor_look(p->attributor, process);
-}
-
 static void flow_begins(void *arg, const struct lt_event_flow *e)
 {
 	struct lt_pipeline *p = arg;
+	const struct lt_process *process = lt_process_find_at(
+		p->processes, e->head.tgid, e->process_start_ns, e->cgroup_id, e->start_ns);
 
-	look(p, lt_process_find_at(p->processes, e->head.tgid, e->process_start_ns, e->cgroup_id,
-				   e->start_ns));
+	lt_runs_look(p->runs, process);
+	lt_attributor_look(p->attributor, process);
 }
 
 static void flow_suspect(void *arg, const struct lt_event_flow *e)
@@ -205,8 +209,10 @@ static int make_road(struct lt_pipeline *p)
 {
 	struct lt_decoder_opts decoder = {0};
 	struct lt_stream_opts stream = {.max_connections = p->opts.config->max_connections};
-	struct lt_call_sink calls = {
-		.arg = p, .call = call_ended, .connection = connection_decoded};
+	struct lt_call_sink calls = {.arg = p,
+				     .call = call_ended,
+				     .begins = call_begins,
+				     .connection = connection_decoded};
 	struct lt_exchange_sink exchanges;
 	struct lt_stream_sink bytes;
 	int r;
@@ -290,8 +296,9 @@ struct lt_pipeline *lt_pipeline_free(struct lt_pipeline *p)
  */
 static void look_at_process(struct lt_pipeline *p, const struct lt_event_conn *conn)
 {
-	look(p, lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns,
-				   conn->cgroup_id, conn->head.ts_ns));
+	lt_runs_look(p->runs,
+		     lt_process_find_at(p->processes, conn->head.tgid, conn->process_start_ns,
+					conn->cgroup_id, conn->head.ts_ns));
 }
 
 static void on_data(void *arg, const struct lt_chunk *chunk)

@@ -117,6 +117,8 @@ const char *lt_tier_name(enum lt_tier t);
 struct lt_call_sink {
 	void *arg;
 	void (*call)(void *arg, const struct lt_call *call);
+	/* May be NULL. A metered request was seen, of which a call may come. */
+	void (*begins)(void *arg, const struct lt_conn *conn);
 	/* May be NULL. The first request of a connection was decoded; @host: as it names it. */
 	void (*connection)(void *arg, const struct lt_conn *conn, struct lt_bytes host);
 };

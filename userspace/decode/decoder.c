@@ -386,6 +386,8 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 		w->request_body = LT_REQUEST_GRPC;
 	w->exchange = x;
 	x->user = w;
+	if (d->sink.begins)
+		d->sink.begins(d->sink.arg, x->conn);
 	return api->provider->head_only ? LT_INTEREST_HEAD : LT_INTEREST_BODIES;
 }
 
@@ -406,6 +408,8 @@ static struct lt_work *guess(struct lt_decoder *d, struct lt_exchange *x, struct
 	w->call.status = x->status;
 	w->exchange = x;
 	x->user = w;
+	if (d->sink.begins)
+		d->sink.begins(d->sink.arg, x->conn);
 	return w;
 }
 

@@ -20,6 +20,10 @@ enum {
 
 /* ---- stated: the same response id ---- */
 
+/* A gateway passes the end of a stream on before it has read the end of its own connection's
+ * message. */
+#define TAIL_NS "1000000000"
+
 /* The same response from two hosts in two processes. Upstreams of tests answer with the same id
  * again and again, but from one host. */
 #define SAME_CALL                                                                                  \
@@ -30,10 +34,11 @@ static const char mark_self[] =
 	"update record as self set counts_in_total = 0, hop_role = 'terminal',"
 	" parent_record_id = ("
 	"select record_id from record as other where " SAME_CALL
-	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns"
-	" order by other.start_ns desc limit 1)"
+	" and other.start_ns < self.start_ns and other.end_ns > self.start_ns"
+	" and other.end_ns > self.end_ns - " TAIL_NS " order by other.start_ns desc limit 1)"
 	" where record_id = ?1 and exists (select 1 from record as other where " SAME_CALL
-	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns)";
+	" and other.start_ns < self.start_ns and other.end_ns > self.start_ns"
+	" and other.end_ns > self.end_ns - " TAIL_NS ")";
 
 /* Of several around it, a hop's parent is the nearest. */
 static const char mark_others[] =
@@ -43,7 +48,8 @@ static const char mark_others[] =
 	"nullif(coalesce(other.inferred, 0) & ~4, 0),"
 	" revision = other.revision + 1 from (select record_id, dedupe_key, conn_tgid, host,"
 	" start_ns, end_ns from record where record_id = ?1) as self"
-	" where " SAME_CALL " and other.start_ns > self.start_ns and other.end_ns < self.end_ns"
+	" where " SAME_CALL
+	" and other.start_ns > self.start_ns and other.end_ns < self.end_ns + " TAIL_NS ""
 	" and (other.counts_in_total = 1 or other.inferred & 4 or (other.hop_role <> 'single'"
 	" and self.start_ns > (select start_ns from record where record_id ="
 	" other.parent_record_id)))";
@@ -103,7 +109,8 @@ static const char add_outer[] =
 #define PAIR                                                                                       \
 	" i.input_total = o.input_total and i.output_total = o.output_total"                       \
 	" and i.input_total > 0 and i.output_total > 0"                                            \
-	" and i.start_ns > o.start_ns and i.end_ns < o.end_ns"                                     \
+	" and i.start_ns > o.start_ns and i.start_ns < o.end_ns"                                   \
+	" and i.end_ns < o.end_ns + " TAIL_NS                                                      \
 	" and i.conn_tgid <> o.conn_tgid and i.host <> o.host"                                     \
 	" and i.usage_source = 'wire' and o.usage_source = 'wire'"                                 \
 	" and i.model_part is null and i.stored = 0 and o.model_part is null and o.stored = 0"     \
@@ -115,8 +122,8 @@ static const char add_outer[] =
 
 static const char outers_of[] =
 	"select o.record_id, ho.port from record as i join hop_outer as ho on"
-	" ho.input = i.input_total and ho.output = i.output_total and ho.end_ns > i.end_ns"
-	" and ho.start_ns < i.start_ns join record as o on o.record_id = ho.record_id"
+	" ho.input = i.input_total and ho.output = i.output_total and ho.end_ns > i.end_ns "
+	"- " TAIL_NS " and ho.start_ns < i.start_ns join record as o on o.record_id = ho.record_id"
 	" where i.record_id = ?1 and" PAIR " limit ?2";
 
 static const char inners_of[] =

@@ -30,6 +30,9 @@ struct sign {
 	enum sign_kind kind;
 	int agent;
 	const char *text; /* borrowed from a document */
+	/* Its longest part without wild cards: most programs of a host are told apart by it alone.
+	 */
+	struct lt_bytes part;
 };
 
 struct lt_agents {
@@ -53,6 +56,20 @@ static int short_text(const struct lt_yaml *yaml, const struct lt_yaml_node *nod
 			       max);
 }
 
+static struct lt_bytes longest_part(const char *glob)
+{
+	struct lt_bytes best = {0};
+
+	while (*glob) {
+		size_t n = strcspn(glob, "*?");
+
+		if (n > best.n)
+			best = lt_bytes(glob, n);
+		glob += n + (glob[n] != '\0');
+	}
+	return best;
+}
+
 static int add_signs(struct lt_agents *a, const struct lt_yaml *yaml,
 		     const struct lt_yaml_node *list, enum sign_kind kind,
 		     struct lt_problem *problem)
@@ -72,7 +89,8 @@ static int add_signs(struct lt_agents *a, const struct lt_yaml *yaml,
 		if (a->sign_count == SIGNS_MAX)
 			return lt_yaml_problem(yaml, item, problem,
 					       "there are too many signs of agents");
-		a->sign[a->sign_count++] = (struct sign){kind, (int)a->count, item->text};
+		a->sign[a->sign_count++] = (struct sign){kind, (int)a->count, item->text,
+							 longest_part(item->text)};
 	}
 	return 0;
 }
@@ -174,10 +192,22 @@ const char *lt_agents_name(const struct lt_agents *a, int agent)
 /* What the signs are held against. */
 struct look {
 	struct lt_bytes exe, file, comm;
-	struct lt_bytes script; /* the file that an interpreter runs */
+	struct lt_bytes script;	     /* the file that an interpreter runs */
+	struct lt_bytes script_name; /* of it, without folders */
 	struct lt_bytes module;
 	bool python;
+	bool packages; /* one of the paths goes through a folder of packages */
 };
+
+static bool has_part(struct lt_bytes text, struct lt_bytes part)
+{
+	return text.n >= part.n && memmem(text.p, text.n, part.p, part.n);
+}
+
+static bool is_like(const struct sign *s, struct lt_bytes text)
+{
+	return has_part(text, s->part) && lt_glob_match(s->text, text);
+}
 
 /* Whether @path goes through folder @parent/@name/, where @name may have wild cards. */
 static bool in_folder(struct lt_bytes path, const char *parent, const char *name)
@@ -185,16 +215,16 @@ static bool in_folder(struct lt_bytes path, const char *parent, const char *name
 	char pattern[SIGN_BYTES_MAX + 64];
 
 	snprintf(pattern, sizeof(pattern), "*/%s/%s/*", parent, name);
-	return path.n > 0 && lt_glob_match(pattern, path);
+	return lt_glob_match(pattern, path);
 }
 
 static bool is_npm(const struct look *l, const char *package)
 {
 	char pattern[SIGN_BYTES_MAX + 64];
 
-	if (in_folder(l->exe, "node_modules", package) ||
-	    in_folder(l->file, "node_modules", package) ||
-	    in_folder(l->script, "node_modules", package))
+	if (l->packages && (in_folder(l->exe, "node_modules", package) ||
+			    in_folder(l->file, "node_modules", package) ||
+			    in_folder(l->script, "node_modules", package)))
 		return true;
 	if (l->python || !lt_bytes_starts(l->module, "npm:"))
 		return false;
@@ -209,8 +239,8 @@ static bool is_module(const struct look *l, const char *module)
 {
 	size_t n = strlen(module);
 
-	if (in_folder(l->script, "site-packages", module) ||
-	    in_folder(l->script, "dist-packages", module))
+	if (l->packages && (in_folder(l->script, "site-packages", module) ||
+			    in_folder(l->script, "dist-packages", module)))
 		return true;
 	return l->python && lt_bytes_starts(l->module, module) &&
 	       (l->module.n == n || l->module.p[n] == '.');
@@ -220,21 +250,26 @@ static bool has_sign(const struct look *l, const struct sign *s)
 {
 	switch (s->kind) {
 	case EXE:
-		return (l->exe.n > 0 && lt_glob_match(s->text, l->exe)) ||
-		       (l->file.n > 0 && lt_glob_match(s->text, l->file));
+		return is_like(s, l->exe) || is_like(s, l->file);
 	case COMM:
-		return l->comm.n > 0 && lt_glob_match(s->text, l->comm);
+		return is_like(s, l->comm);
 	case NPM:
 		return is_npm(l, s->text);
 	case PYTHON:
 		return is_module(l, s->text);
 	case SCRIPT:
-		return lt_bytes_is(lt_base_name(l->script), s->text);
+		return lt_bytes_is(l->script_name, s->text);
 	case USER_AGENT:
 	case KINDS:
 		break;
 	}
 	return false;
+}
+
+static bool goes_through_packages(struct lt_bytes path)
+{
+	return has_part(path, lt_bytes_str("node_modules/")) ||
+	       has_part(path, lt_bytes_str("-packages/"));
 }
 
 int lt_agents_match(const struct lt_agents *a, const struct lt_program *p)
@@ -255,6 +290,9 @@ int lt_agents_match(const struct lt_agents *a, const struct lt_program *p)
 	if (look.script.n == 0 && look.module.n == 0 && p->file.n > 0 &&
 	    (p->exe.n == 0 || lt_is_interpreter(p->exe)))
 		look.script = p->file;
+	look.script_name = lt_base_name(look.script);
+	look.packages = goes_through_packages(look.exe) || goes_through_packages(look.file) ||
+			goes_through_packages(look.script);
 	for (size_t i = 0; i < a->sign_count; i++) {
 		if (has_sign(&look, &a->sign[i]))
 			return a->sign[i].agent;

@@ -23,8 +23,9 @@ static const char *const special_titles[] = {
 
 /* What is counted: taken back, it is negative. */
 static const char *const counted[] = {
-	"BilledCost", "ConsumedQuantity", "ContractedCost", "EffectiveCost",
-	"ListCost",   "PricingQuantity",  "x_RecordCount",  "x_ToolCallCount",
+	"BilledCost",	   "ConsumedQuantity", "ContractedCost",
+	"EffectiveCost",   "ListCost",	       "PricingCurrencyEffectiveCost",
+	"PricingQuantity", "x_RecordCount",    "x_ToolCallCount",
 };
 
 struct lt_focus_before {

@@ -66,13 +66,12 @@ static const char *number(uint64_t count, char to[LT_FOCUS_NUMBER])
  * version. New ones are added at the end of their part. b is the base, r the record, w the row.
  */
 #define COLUMNS(X)                                                                                 \
-	X("x_AllocatedMethodDetails", "AllocatedMethodDetails",                                    \
+	X(NULL, "AllocatedMethodDetails",                                                          \
 	  either(b->split, "{\"x_Basis\":\"EffectiveCost of recorded calls\"}"))                   \
-	X("x_AllocatedMethodId", "AllocatedMethodId", either(b->split, "ledger-share"))            \
-	X("x_AllocatedResourceId", "AllocatedResourceId", either(b->split, b->principal))          \
-	X("x_AllocatedResourceName", "AllocatedResourceName",                                      \
-	  either(b->split && b->principal[0], r->who.workload))                                    \
-	X("x_AllocatedTags", "AllocatedTags", either(b->split, b->tags))                           \
+	X(NULL, "AllocatedMethodId", either(b->split, "ledger-share"))                             \
+	X(NULL, "AllocatedResourceId", either(b->split, b->principal))                             \
+	X(NULL, "AllocatedResourceName", either(b->split && b->principal[0], r->who.workload))     \
+	X(NULL, "AllocatedTags", either(b->split, b->tags))                                        \
 	X("AvailabilityZone", "AvailabilityZone", NULL)                                            \
 	X("BilledCost", "BilledCost", pico(w->billed, n[0]))                                       \
 	X("BillingAccountId", "BillingAccountId", b->account)                                      \
@@ -126,6 +125,12 @@ static const char *number(uint64_t count, char to[LT_FOCUS_NUMBER])
 	X("SubAccountType", "SubAccountType", either(r->who.tenant[0], "Tenant"))                  \
 	X("Tags", "Tags", b->tags)                                                                 \
 	X("x_AgentRole", "x_AgentRole", r->who.agent_role)                                         \
+	X("x_AllocatedMethodDetails", NULL,                                                        \
+	  either(b->split, "{\"x_Basis\":\"EffectiveCost of recorded calls\"}"))                   \
+	X("x_AllocatedMethodId", NULL, either(b->split, "ledger-share"))                           \
+	X("x_AllocatedResourceId", NULL, either(b->split, b->principal))                           \
+	X("x_AllocatedResourceName", NULL, either(b->split && b->principal[0], r->who.workload))   \
+	X("x_AllocatedTags", NULL, either(b->split, b->tags))                                      \
 	X("x_AttributionConfidence", "x_AttributionConfidence", b->confidence)                     \
 	X("x_CostCategory", "x_CostCategory", w->cost_category)                                    \
 	X("x_CoverageClass", "x_CoverageClass", either(b->id[0], lt_coverage_name(r->coverage)))   \

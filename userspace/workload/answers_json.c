@@ -12,13 +12,12 @@ static struct lt_bytes text_at(const struct lt_json_value *object, const char *n
 
 #define COPY(to, text) lt_draft_text(to, sizeof(to), text)
 
-static int label(void *arg, struct lt_bytes name, const struct lt_json_value *value)
+static void label(void *arg, const char *name, const struct lt_json_value *value)
 {
 	struct lt_bytes text;
 
 	if (lt_json_text(value, &text))
-		lt_draft_label(arg, name, text);
-	return 0;
+		lt_draft_label(arg, lt_bytes_str(name), text);
 }
 
 static void read_id(struct lt_bytes text, char ret_id[LT_DRAFT_ID])
@@ -51,7 +50,7 @@ void lt_docker_entry(const struct lt_json_value *v, struct lt_container_draft *d
 	COPY(d->image, text_at(v, "Image"));
 	COPY(d->image_id, text_at(v, "ImageID"));
 	lt_draft_digest(d, text_at(lt_json_get(v, "ImageManifestDescriptor"), "digest"));
-	lt_ignore(lt_json_members(lt_json_get(v, "Labels"), label, d));
+	lt_json_each(lt_json_get(v, "Labels"), label, d);
 }
 
 void lt_docker_file(const struct lt_json_value *v, struct lt_container_draft *d)
@@ -63,7 +62,7 @@ void lt_docker_file(const struct lt_json_value *v, struct lt_container_draft *d)
 	COPY(d->image, text_at(config, "Image"));
 	COPY(d->image_id, text_at(v, "Image"));
 	lt_draft_digest(d, text_at(lt_json_get(v, "ImageManifest"), "digest"));
-	lt_ignore(lt_json_members(lt_json_get(config, "Labels"), label, d));
+	lt_json_each(lt_json_get(config, "Labels"), label, d);
 }
 
 /* "registry:5000/team/app:1.2" is of the repository "registry:5000/team/app". */
@@ -126,28 +125,26 @@ enum lt_runtime_news lt_docker_event(const struct lt_json_value *v, char ret_id[
 
 /* ---- files ---- */
 
-static int one_reference(void *arg, struct lt_bytes name, const struct lt_json_value *value)
+static void one_reference(void *arg, const char *name, const struct lt_json_value *value)
 {
 	struct lt_container_draft *d = arg;
-	struct lt_bytes id;
+	struct lt_bytes id, reference = lt_bytes_str(name);
 
-	if (lt_json_text(value, &id) && lt_bytes_is(id, d->image_id) &&
-	    memchr(name.p, '@', name.n) &&
-	    (!d->digest[0] || same(repository(name), repository(lt_bytes_str(d->image)))))
-		lt_draft_digest(d, name);
-	return 0;
+	if (lt_json_text(value, &id) && lt_bytes_is(id, d->image_id) && strchr(name, '@') &&
+	    (!d->digest[0] || same(repository(reference), repository(lt_bytes_str(d->image)))))
+		lt_draft_digest(d, reference);
 }
 
-static int one_repository(void *arg, struct lt_bytes name, const struct lt_json_value *value)
+static void one_repository(void *arg, const char *name, const struct lt_json_value *value)
 {
 	(void)name;
-	return lt_json_members(value, one_reference, arg);
+	lt_json_each(value, one_reference, arg);
 }
 
 void lt_docker_repositories(const struct lt_json_value *v, struct lt_container_draft *d)
 {
 	if (d->image_id[0])
-		lt_ignore(lt_json_members(lt_json_get(v, "Repositories"), one_repository, d));
+		lt_json_each(lt_json_get(v, "Repositories"), one_repository, d);
 }
 
 /* What Podman and CRI-O say of a container, as JSON in a text. */

@@ -26,6 +26,11 @@ enum {
 	/* runtime.v1.Container */
 	ENTRY_ID = 1,
 	ENTRY_STATE = 6,
+	/* runtime.v1.ContainerEventResponse; created is 0, and so not on the wire */
+	EVENT_CONTAINER_ID = 1,
+	EVENT_TYPE = 2,
+	EVENT_CREATED = 0,
+	EVENT_STARTED = 1,
 	/* containerd.services.containers.v1.Container */
 	NATIVE_ID = 1,
 	NATIVE_LABELS = 2,
@@ -121,6 +126,21 @@ int lt_cri_entry(struct lt_bytes message, char ret_id[LT_DRAFT_ID])
 	if (ended || r < 0)
 		ret_id[0] = '\0';
 	return r;
+}
+
+void lt_cri_event_field(struct lt_cri_event *e, const struct lt_proto_field *f)
+{
+	if (f->number == EVENT_CONTAINER_ID && f->kind == LT_PROTO_BYTES)
+		read_id(f->bytes, e->id);
+	else if (f->number == EVENT_TYPE && f->kind == LT_PROTO_VARINT)
+		e->type = f->value;
+}
+
+enum lt_runtime_news lt_cri_event_news(const struct lt_cri_event *e)
+{
+	if (!e->id[0])
+		return LT_NEWS_NONE;
+	return e->type == EVENT_CREATED || e->type == EVENT_STARTED ? LT_NEWS_LOOK : LT_NEWS_GONE;
 }
 
 static void on_image_name(void *arg, const struct lt_json_hit *hit)

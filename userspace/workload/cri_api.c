@@ -10,13 +10,9 @@
 
 enum {
 	METHOD_PATH = 96,
-	REQUEST_ID = 1,		/* ContainerStatusRequest.container_id */
-	REQUEST_IMAGE = 1,	/* ImageStatusRequest.image */
-	ANSWER = 1,		/* of each answer: status, image, the containers */
-	EVENT_CONTAINER_ID = 1, /* ContainerEventResponse */
-	EVENT_TYPE = 2,
-	EVENT_CREATED = 0, /* not on the wire, as zeros are not */
-	EVENT_STARTED = 1,
+	REQUEST_ID = 1,	   /* ContainerStatusRequest.container_id */
+	REQUEST_IMAGE = 1, /* ImageStatusRequest.image */
+	ANSWER = 1,	   /* of each answer: status, image, the containers */
 };
 
 struct cri {
@@ -30,9 +26,7 @@ struct got {
 	struct lt_source *source;
 	struct lt_container_draft *draft;
 	bool any;
-	/* of an event */
-	char id[LT_DRAFT_ID];
-	uint64_t event;
+	struct lt_cri_event event;
 };
 
 static struct lt_bytes view(const struct lt_proto_out *out)
@@ -137,16 +131,18 @@ static int list_by(struct lt_source *s, const char *version, struct lt_problem *
 	return call(s, k->http, "RuntimeService", "ListContainers", &request, 0, &sink, problem);
 }
 
-/* Kubernetes before 1.23 has the first version alone, since 1.26 the second. */
+/*
+ * Kubernetes before 1.23 has the first version alone, since 1.26 the second. Some servers reset the
+ * stream of a method that they do not have.
+ */
 static int list(struct lt_source *s, struct lt_problem *problem)
 {
 	const struct cri *k = lt_source_kept(s);
-	int r = list_by(s, atomic_load(&k->version), problem);
+	const char *version = atomic_load(&k->version);
+	int r = list_by(s, version, problem);
 
-	if (r == -EOPNOTSUPP)
-		r = list_by(s, "v1alpha2", problem);
-	if (r == -EOPNOTSUPP)
-		r = list_by(s, "v1", problem);
+	if (r == -EOPNOTSUPP || r == -EPROTO)
+		r = list_by(s, strcmp(version, "v1") == 0 ? "v1alpha2" : "v1", problem);
 	if (r != -EOPNOTSUPP)
 		return r;
 	return lt_problem_set(problem, r, "", 0,
@@ -155,25 +151,18 @@ static int list(struct lt_source *s, struct lt_problem *problem)
 
 static int on_event_field(void *arg, const struct lt_proto_field *f)
 {
-	struct got *got = arg;
-
-	if (f->number == EVENT_CONTAINER_ID && f->kind == LT_PROTO_BYTES &&
-	    f->bytes.n < sizeof(got->id))
-		lt_draft_text(got->id, sizeof(got->id), f->bytes);
-	else if (f->number == EVENT_TYPE && f->kind == LT_PROTO_VARINT)
-		got->event = f->value;
+	lt_cri_event_field(&((struct got *)arg)->event, f);
 	return 0;
 }
 
 static int on_event(void *arg)
 {
 	struct got *got = arg;
+	enum lt_runtime_news news = lt_cri_event_news(&got->event);
 
-	if (got->id[0])
-		lt_source_news(got->source, got->id,
-			       got->event != EVENT_CREATED && got->event != EVENT_STARTED);
-	got->id[0] = '\0';
-	got->event = EVENT_CREATED;
+	if (news != LT_NEWS_NONE)
+		lt_source_news(got->source, got->event.id, news == LT_NEWS_GONE);
+	got->event = (struct lt_cri_event){0};
 	return 0;
 }
 

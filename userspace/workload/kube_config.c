@@ -29,12 +29,17 @@ static int wrong(const struct section *s, const struct lt_yaml_node *node, const
 			       node->key ? node->key : "this list", expected);
 }
 
+/* What is there but empty is as good as absent. */
+static bool is_nothing(const struct lt_yaml_node *node)
+{
+	return !node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]);
+}
+
 static const struct lt_yaml_node *get(const struct lt_yaml_node *map, const char *key)
 {
 	const struct lt_yaml_node *node = lt_yaml_get(map, key);
-	bool none = node && node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0];
 
-	return none ? NULL : node;
+	return is_nothing(node) ? NULL : node;
 }
 
 static bool is_text(const struct lt_yaml_node *node, size_t max)
@@ -143,7 +148,7 @@ static int read_section(const struct lt_yaml *yaml, const struct lt_yaml_node *m
 	int e;
 
 	*s = (struct section){.yaml = yaml, .problem = problem, .from = "auto"};
-	if (!map)
+	if (is_nothing(map))
 		return 0;
 	if (map->kind != LT_YAML_MAP)
 		return wrong(s, map, "a map with from, api, kubeconfig, node ...");

@@ -7,6 +7,7 @@
 
 #include "userspace/base/json_file.h"
 #include "userspace/workload/container_draft.h"
+#include "userspace/workload/proto_message.h"
 
 /* ---- Docker's API, and Podman's that is compatible with it ---- */
 
@@ -39,6 +40,13 @@ LT_MUST_CHECK int lt_cri_status(struct lt_bytes message, struct lt_container_dra
 LT_MUST_CHECK int lt_cri_image(struct lt_bytes message, struct lt_container_draft *d);
 /* runtime.v1.Container, an entry of ListContainers: its id, "" when it has ended. -EBADMSG. */
 LT_MUST_CHECK int lt_cri_entry(struct lt_bytes message, char ret_id[LT_DRAFT_ID]);
+/* runtime.v1.ContainerEventResponse, whose fields come one by one. Zeroed is the beginning. */
+struct lt_cri_event {
+	char id[LT_DRAFT_ID];
+	uint64_t type;
+};
+void lt_cri_event_field(struct lt_cri_event *e, const struct lt_proto_field *f);
+enum lt_runtime_news lt_cri_event_news(const struct lt_cri_event *e);
 /* containerd.services.containers.v1.Container. -EBADMSG. */
 LT_MUST_CHECK int lt_containerd_container(struct lt_bytes message, struct lt_container_draft *d);
 /* containerd.services.images.v1.Image: its digest. */

@@ -75,6 +75,7 @@ static void unlockp(pthread_mutex_t **lock)
 
 #define LOCKED(s)                                                                                  \
 	lt_defer(unlockp)                                                                          \
+	__attribute__((unused))                                                                    \
 	pthread_mutex_t *locked_ = (pthread_mutex_lock(&(s)->lock), &(s)->lock)
 
 static void wait_until(struct lt_source *s, uint64_t until_ns)

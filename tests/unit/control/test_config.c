@@ -237,6 +237,19 @@ static void broken_yaml_is_refused(void **state)
 	}
 }
 
+static void kubernetes_is_checked_early(void **state)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *c = good("cluster: eu-1\nkubernetes:\n  from: kubelet\n");
+
+	(void)state;
+	assert_string_equal(c->cluster, "eu-1");
+	assert_non_null(c->kubernetes);
+	bad("kubernetes:\n  from: cloud\n", 2, "auto, api, kubelet or off");
+	bad("kubernetes:\n  node: n\n  tokenfile: /t\n", 3, "token_file");
+	bad("cluster: [a]\n", 1, "a name of at most 39 bytes");
+}
+
 static char *read_example(size_t *ret_n)
 {
 	lt_defer(lt_fclosep)
@@ -421,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_missing_file_is_a_problem_when_it_was_named),
 		cmocka_unit_test(the_default_file_may_be_missing),
 		cmocka_unit_test(plaintext_names_ports_and_cgroups),
+		cmocka_unit_test(kubernetes_is_checked_early),
 		cmocka_unit_test(every_failed_allocation_is_survived),
 	};
 

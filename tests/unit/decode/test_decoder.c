@@ -16,7 +16,7 @@ enum { CALLS_MAX = 16 };
 static struct lt_catalog *catalog;
 static struct lt_decoder *decoder;
 static struct lt_call calls[CALLS_MAX];
-static unsigned count, connections;
+static unsigned count, connections, begun;
 static char last_host[64];
 
 static void on_call(void *arg, const struct lt_call *call)
@@ -32,6 +32,13 @@ static void on_connection(void *arg, const struct lt_conn *conn, struct lt_bytes
 	assert_int_equal(conn->key.tgid, 0);
 	connections++;
 	lt_bytes_copy(last_host, sizeof(last_host), host);
+}
+
+static void on_begins(void *arg, const struct lt_conn *conn)
+{
+	(void)arg;
+	assert_int_equal(conn->key.tgid, 0);
+	begun++;
 }
 
 static int set_up(void **state)
@@ -51,11 +58,12 @@ static int tear_down(void **state)
 
 static int begin(void **state)
 {
-	const struct lt_call_sink sink = {.call = on_call, .connection = on_connection};
+	const struct lt_call_sink sink = {
+		.call = on_call, .begins = on_begins, .connection = on_connection};
 	const struct lt_decoder_opts opts = {0};
 
 	(void)state;
-	count = connections = 0;
+	count = connections = begun = 0;
 	return lt_decoder_new(&opts, catalog, &sink, &decoder);
 }
 
@@ -600,6 +608,9 @@ static void named_headers_are_handed_over(void **state)
 	assert_string_equal(calls[0].claim[0], "acme corp_1");
 	assert_string_equal(calls[0].claim[1], "");
 	assert_int_equal(calls[0].claim_names, 7);
+	assert_int_equal(begun, 1);
+	get("api.openai.com/v1/models", OK_JSON "{}");
+	assert_int_equal(begun, 1);
 	/* A part of a name may be another's: what is too long is left out. */
 	ASK("x-tenant-id: a234567890123456789012345678901234567890123456789012345678901234\r\n"
 	    "x-team: b23456789012345678901234567890123456789012345678901234567890123\r\n");

@@ -1195,6 +1195,55 @@ static void every_failed_allocation_is_survived(void **state)
 	assert_null(lt_process_find(f->table, 501, SECOND, 0));
 }
 
+/* A life with everything in it: whatever cannot be had is left out, and nothing is kept twice. */
+static void live(const struct fixture *f, uint32_t tgid)
+{
+	static const char text[] = "TEAM=search";
+	struct lt_event_environ e = {
+		.conn = {.head = {.tgid = tgid}, .process_start_ns = SECOND, .cgroup_id = 80},
+		.len = sizeof(text)};
+	struct fake fake = {.tgid = tgid,
+			    .start_ns = SECOND,
+			    .comm = "a",
+			    .exe = "/bin/real",
+			    .cgroup = "0::/docker/" ID_A "\n",
+			    .environ = lt_bytes("LT_TENANT=acme", 14)};
+
+	memcpy(e.text, text, sizeof(text));
+	fake_process(f, &fake);
+	do_cgroup(f, LT_CGROUP_MADE, LT_CGROUP_V2, 80, "/docker/" ID_A, SECOND);
+	do_exec(f, 10, 1, SECOND, 70, "/bin/dockerd", "/kubepods/pod" POD "/" ID_B);
+	do_exec(f, tgid, 10, SECOND, 80, "/bin/a", "/docker/" ID_A);
+	lt_process_environ(f->table, &e);
+	do_fork(f, tgid + 1, tgid, 2 * SECOND, 80);
+	do_enter(f, tgid, SECOND, LT_CGROUP_V2, 81, "/docker/" ID_B, 3 * SECOND);
+	do_enter(f, tgid, SECOND, LT_CGROUP_V1, 81, "/b.service", 4 * SECOND);
+	lt_process_find_at(f->table, tgid, SECOND, 80, 2 * SECOND);
+	lt_process_find_at(f->table, tgid + 1, 2 * SECOND, 80, 2 * SECOND);
+	do_exec(f, tgid, 10, SECOND, 81, "/bin/b", "/docker/" ID_B);
+	do_exit(f, tgid, SECOND, 5 * SECOND);
+}
+
+static void a_life_without_memory_is_survived(void **state)
+{
+	const struct fixture *f = *state;
+	unsigned long allocations;
+
+	allocations = lt_alloc_count();
+	live(f, 1000);
+	allocations = lt_alloc_count() - allocations;
+	assert_true(allocations > 10);
+	for (unsigned long n = 1; n <= allocations; n++) {
+		lt_alloc_fail_at(n);
+		live(f, 1000 + 10 * (uint32_t)n);
+		lt_alloc_fail_at(0);
+		lt_process_tick(f->table, 600 * SECOND * n);
+	}
+	live(f, 900);
+	assert_string_equal(find_at(f, 900, SECOND, 81, 0)->container->id, ID_B);
+	assert_string_equal(find_at(f, 900, SECOND, 81, 0)->container->pod_uid, POD);
+}
+
 #define CASE(name)  cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, set_up_small, tear_down)
 
@@ -1252,6 +1301,7 @@ int main(void)
 		SMALL(a_storm_of_processes_stays_within_the_ceiling),
 		cmocka_unit_test(wrong_options_are_refused),
 		CASE(every_failed_allocation_is_survived),
+		CASE(a_life_without_memory_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

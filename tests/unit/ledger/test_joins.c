@@ -40,8 +40,8 @@ static struct lt_record call_of(uint32_t number, uint32_t tgid, const char *host
 
 	r.call.conn.tgid = r.who.pid = tgid;
 	r.call.process_start_ns = tgid * 1000;
-	r.start_ns = 1764000000000000000 + from;
-	r.end_ns = 1764000000000000000 + to;
+	r.start_ns = 1764000000000000000 + from * 100000000; /* tenths of a second */
+	r.end_ns = 1764000000000000000 + to * 100000000;
 	snprintf(r.call.host, sizeof(r.call.host), "%s", host);
 	snprintf(r.call.request_model, sizeof(r.call.request_model), "gpt-4o");
 	r.call.usage.input.n = 31;
@@ -163,7 +163,7 @@ static void without_a_common_id_the_facts_have_to_fit(void **state)
 
 static void nothing_less_will_do(void **state)
 {
-	enum { CASES = 13 };
+	enum { CASES = 14 };
 
 	(void)state;
 	for (uint32_t c = 0; c < CASES; c++) {
@@ -187,7 +187,7 @@ static void nothing_less_will_do(void **state)
 		if (c == 6)
 			o.call.conn.tgid = GATEWAY;
 		if (c == 7)
-			i.end_ns = o.end_ns;
+			i.end_ns = o.end_ns + 1000000000;
 		if (c == 8)
 			i.start_ns = o.start_ns;
 		if (c == 9)
@@ -196,6 +196,8 @@ static void nothing_less_will_do(void **state)
 			i.call.usage.source = LT_USAGE_ESTIMATED;
 		if (c == 11)
 			i.call.conn.tgid = OTHER, i.call.process_start_ns = OTHER * 1000;
+		if (c == 13) /* one after the other, in the same second */
+			i.start_ns = o.end_ns + 1, i.end_ns = o.end_ns + 1000;
 		for (int k = 0; c == 12 && k < 2; k++)
 			each[k]->call.usage.input.n = 0;
 		put_all(both, 2);

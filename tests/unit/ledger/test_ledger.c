@@ -186,8 +186,8 @@ static struct lt_record hop(uint32_t number, const char *host, int64_t start, in
 	r.dedupe_known = true;
 	r.dedupe_key[0] = 7;
 	r.call.conn.tgid = 100 + number;
-	r.start_ns = start;
-	r.end_ns = end;
+	r.start_ns = start * 1000000000;
+	r.end_ns = end * 1000000000;
 	snprintf(r.call.host, sizeof(r.call.host), "%s", host);
 	return r;
 }

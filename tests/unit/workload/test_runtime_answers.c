@@ -331,6 +331,31 @@ static void an_ended_container_is_not_listed(void **state)
 	assert_string_equal(id, "");
 }
 
+/* Composed by the field numbers of k8s.io/cri-api: containerd 1.6 has no such stream. */
+static void cri_tells_news(void **state)
+{
+	static const struct {
+		uint64_t type;
+		enum lt_runtime_news news;
+	} cases[] = {{0, LT_NEWS_LOOK}, {1, LT_NEWS_LOOK}, {2, LT_NEWS_GONE}, {3, LT_NEWS_GONE}};
+	struct lt_proto_field id = {.number = 1, .kind = LT_PROTO_BYTES};
+	struct lt_cri_event none = {0};
+
+	(void)state;
+	id.bytes = lt_bytes_str("c1");
+	for (size_t i = 0; i < LT_COUNT(cases); i++) {
+		struct lt_proto_field type = {.number = 2, .value = cases[i].type};
+		struct lt_cri_event e = {0};
+
+		lt_cri_event_field(&e, &id);
+		if (cases[i].type)
+			lt_cri_event_field(&e, &type);
+		assert_string_equal(e.id, "c1");
+		assert_int_equal(lt_cri_event_news(&e), cases[i].news);
+	}
+	assert_int_equal(lt_cri_event_news(&none), LT_NEWS_NONE);
+}
+
 static void containerd_tells_container_and_image(void **state)
 {
 	struct lt_bytes c = answer("containerd_container.bin"), i = answer("containerd_image.bin");
@@ -415,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup(cri_image_refs_may_hold_the_digest, reset),
 		cmocka_unit_test(cri_lists_in_any_pieces),
 		cmocka_unit_test(an_ended_container_is_not_listed),
+		cmocka_unit_test(cri_tells_news),
 		cmocka_unit_test_setup(containerd_tells_container_and_image, reset),
 		cmocka_unit_test_setup(containerd_tells_what_an_image_was_called, reset),
 		cmocka_unit_test(containerd_tells_news),

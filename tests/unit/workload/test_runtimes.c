@@ -130,6 +130,13 @@ static bool has(const char *log, const char *text)
 	return found;
 }
 
+static void is_log(const char *log, const char *expected)
+{
+	pthread_mutex_lock(&told.lock);
+	assert_string_equal(log, expected);
+	pthread_mutex_unlock(&told.lock);
+}
+
 static void wait_for(const char *log, const char *text)
 {
 	uint64_t until = now_ms() + 4000;
@@ -138,6 +145,16 @@ static void wait_for(const char *log, const char *text)
 		if (now_ms() > until)
 			fail_msg("no \"%s\" in \"%s\"", text, log);
 		pause_ms(5);
+	}
+}
+
+static void wait_count(atomic_uint *count, unsigned least)
+{
+	uint64_t until = now_ms() + 4000;
+
+	while (atomic_load(count) < least) {
+		assert_true(now_ms() < until);
+		pause_ms(2);
 	}
 }
 
@@ -152,7 +169,7 @@ static struct {
 	atomic_int news_fd;
 	int fd;
 	pthread_t thread;
-	bool running;
+	atomic_bool running;
 } fake;
 
 #define ENTRY_A                                                                                    \
@@ -198,7 +215,7 @@ static void send_endless(int fd)
 
 	memset(filler, 'x', sizeof(filler));
 	lt_ignore(send(fd, "HTTP/1.1 200 OK\r\n\r\n[{\"Id\":\"", 28, MSG_NOSIGNAL));
-	while (atomic_load(&fake.running) && send(fd, filler, sizeof(filler), MSG_NOSIGNAL) > 0)
+	while (fake.running && send(fd, filler, sizeof(filler), MSG_NOSIGNAL) > 0)
 		;
 }
 
@@ -303,7 +320,7 @@ static void tell_news(const char *action)
 			 "\"}}\n",
 			 action);
 
-	while (atomic_load(&fake.news_fd) < 0)
+	for (unsigned i = 0; i < 800 && atomic_load(&fake.news_fd) < 0; i++)
 		pause_ms(5);
 	n = snprintf(chunk, sizeof(chunk), "%x\r\n%s\r\n", (unsigned)n, event);
 	assert_int_equal(send(atomic_load(&fake.news_fd), chunk, (size_t)n, MSG_NOSIGNAL), n);
@@ -382,7 +399,7 @@ static void a_daemon_is_listed_and_asked(void **state)
 	wait_for(told.log, "aaaa web reg/web:1 sha256:111 docker acme|");
 	wait_for(told.states, "docker: up|");
 	end();
-	assert_string_equal(told.gone, "");
+	is_log(told.gone, "");
 	assert_int_equal(atomic_load(&fake.images), 1);
 }
 
@@ -397,9 +414,8 @@ static void an_unknown_one_is_asked_for_again(void **state)
 	wait_for(told.states, "docker: up|");
 	lt_runtimes_ask(runtimes, ID_A);
 	lt_runtimes_ask(runtimes, ID_B);
-	while (atomic_load(&fake.looks) < 4)
-		pause_ms(2);
-	assert_string_equal(told.log, "");
+	wait_count(&fake.looks, 4);
+	is_log(told.log, "");
 	began = now_ms();
 	atomic_store(&fake.has_a, true);
 	wait_for(told.log, "aaaa web reg/web:1 sha256:111 docker acme|");
@@ -417,8 +433,7 @@ static void an_answer_is_there_at_once(void **state)
 	start_fake(ANSWERS_ALL);
 	begin("{runtimes: [" DOCKER "]}");
 	wait_for(told.states, "docker: up|");
-	while (atomic_load(&fake.lists) < 2) /* the one after the news began */
-		pause_ms(2);
+	wait_count(&fake.lists, 2); /* the second when the news have begun */
 	pause_ms(20);
 	atomic_store(&fake.has_a, true);
 	began = now_ms();
@@ -437,8 +452,30 @@ static void news_are_followed(void **state)
 	atomic_store(&fake.has_a, true);
 	tell_news("create");
 	wait_for(told.log, "aaaa web");
+	tell_news("start");
+	wait_for(told.log, "acme|aaaa web");
 	tell_news("die");
 	wait_for(told.gone, "aaaa|");
+	end();
+	/* The digest of an image is asked for once. */
+	assert_int_equal(atomic_load(&fake.images), 1);
+}
+
+/* Whoever asks for a known one has forgotten it. */
+static void a_known_one_is_told_again_when_asked_for(void **state)
+{
+	(void)state;
+	start_fake(ANSWERS_ALL);
+	atomic_store(&fake.has_a, true);
+	begin("{runtimes: [" DOCKER "]}");
+	wait_for(told.log, "aaaa web");
+	wait_count(&fake.lists, 2);
+	pause_ms(50);
+	lt_runtimes_ask(runtimes, ID_A); /* told a moment ago */
+	pause_ms(1100);
+	assert_false(has(told.log, "acme|aaaa"));
+	lt_runtimes_ask(runtimes, ID_A);
+	wait_for(told.log, "acme|aaaa web");
 	end();
 }
 
@@ -477,7 +514,7 @@ static void files_of_storage_are_read_and_watched(void **state)
 	write_file("overlay-containers/containers.json", lt_bytes_str("[]"));
 	begin("{runtimes: [{type: storage, path: '@'}]}");
 	wait_settled();
-	assert_string_equal(told.log, "");
+	is_log(told.log, "");
 	pause_ms(100);
 	put_storage();
 	wait_for(told.log, "40df web1 localhost/t:1 sha256:21f storage -|");
@@ -510,7 +547,7 @@ static void files_that_are_none_are_not_read(void **state)
 	wait_for(told.states, "storage: permission denied|");
 	end();
 	unlink(in_folder("overlay-containers/containers.json"));
-	assert_string_equal(told.log, "");
+	is_log(told.log, "");
 }
 
 static void broken_files_tell_what_they_can(void **state)
@@ -539,7 +576,8 @@ static void put_docker_root(void)
 		   "config.v2.json",
 		   file);
 	/* Another container's file in its place. */
-	write_file("containers/" ID_B "/config.v2.json", file);
+	write_file("containers/" ID_B "/config.v2.json",
+		   lt_bytes_str("{\"ID\":\"" ID_A "\",\"Name\":\"/a\"}"));
 	mkdir(in_folder("image"), 0755);
 	mkdir(in_folder("image/overlay2"), 0755);
 	write_file("image/overlay2/repositories.json",
@@ -592,8 +630,7 @@ static void the_better_source_is_asked(void **state)
 	start_fake(ANSWERS_ALL);
 	begin("{runtimes: [{type: storage, path: '@'}, " DOCKER "]}");
 	wait_for(told.states, "docker: up|");
-	while (atomic_load(&fake.lists) < 2)
-		pause_ms(2);
+	wait_count(&fake.lists, 2);
 	atomic_store(&fake.has_a, true);
 	write_file("overlay-containers/containers.json",
 		   lt_bytes_str("[{\"id\":\"" ID_A "\",\"names\":[\"a\"]}]"));
@@ -651,7 +688,7 @@ static void a_hanging_one_is_stopped_in_its_question(void **state)
 		begin(text);
 		pause_ms(100);
 		end();
-		assert_string_equal(told.states, "");
+		is_log(told.states, "");
 	}
 }
 
@@ -673,7 +710,7 @@ static void it_is_said_once_that_none_is_there(void **state)
 	wait_for(told.states, "docker: it is not there|");
 	lt_runtimes_ask(runtimes, ID_A);
 	pause_ms(1300); /* another try */
-	assert_string_equal(told.states, "docker: it is not there|");
+	is_log(told.states, "docker: it is not there|");
 	start_fake(ANSWERS_ALL);
 	atomic_store(&fake.has_a, true);
 	wait_for(told.states, "docker: up|");
@@ -775,6 +812,7 @@ int main(void)
 		TEST(an_unknown_one_is_asked_for_again),
 		TEST(an_answer_is_there_at_once),
 		TEST(news_are_followed),
+		TEST(a_known_one_is_told_again_when_asked_for),
 		TEST(what_is_missing_in_a_list_is_gone),
 		TEST(files_of_storage_are_read_and_watched),
 		TEST(files_that_are_none_are_not_read),
