@@ -163,7 +163,7 @@ class Test:
 
     def sources(self):
         """The one place that says where the runtimes are: the section of a config."""
-        sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
+        sources = [source for made in self.made.values() if hasattr(made, "sources") for source in made.sources()]
         return "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
 
     def write_config(self):
