@@ -18,7 +18,6 @@ from room import V1
 
 IN_A_ROW = 100  # of each of two kinds
 AT_ONCE = 50
-LOOKED_AT = 700  # ms: long enough for the agent to read /proc, where only that says it
 CASES = {}
 EARLY = {}
 FROZEN = {}
@@ -185,8 +184,6 @@ def listing(t):
     config = t.bed.folder / "sources.yaml"
     config.write_text(t.sources())
     command = [str(BINARY), "containers", "--config", str(config), "--json"]
-    if subprocess.run([*command[:2], "--help"], capture_output=True).returncode != 0:
-        raise Missing("this build has no such command")
     wait = ["python3", "/lt/wait.py", "3"]
     with concurrent.futures.ThreadPoolExecutor() as workers:
         runs = [workers.submit(run) for run in (
@@ -246,7 +243,7 @@ def v1_alone(t):
                    *arguments)
         return Ran(ident, "docker")
 
-    t.call(run, "docker", "curl", "python", delay=LOOKED_AT)
+    t.call(run, "docker", "curl", "python")
     for folder in folders:
         folder.rmdir()
 
@@ -276,7 +273,7 @@ def engine_in(t, place, tenant, clients, v2, private, **known):
     """What docker in a container starts. On hybrid hosts v2 does not have it."""
     outer, inner = hex_id(), hex_id()
     t.call(lambda a: nested(t, a, place + outer, f"/docker/{inner}", v2, private, id=inner, runtime="docker", **known),
-           tenant, *clients, delay=0 if v2 or not V1 else LOOKED_AT)
+           tenant, *clients)
 
 
 def engine_in_pod(t, v2, private):
@@ -388,7 +385,12 @@ def pod(t):
 
 @frozen
 def nested_pod(t):
-    engine_in_pod(t, v2=True, private=True)
+    docker_in_pod(t)
+
+
+@frozen
+def hybrid(t):
+    v1_alone(t)
 
 
 @frozen

@@ -75,23 +75,25 @@ def wait_for(path, process, log):
 
 
 class Podman:
-    """podman with runc: no daemon; the agent reads its store."""
+    """podman with runc. It needs no daemon; there is one all the same, which the agent asks beside reading the store."""
 
     def __init__(self, room, rootfs):
         need("podman", "conmon", "runc")
         self.room, self.folder = room, room.folder / "podman"
         self.store = self.folder / "storage"
         self.command = ["podman", "--root", self.store, "--runroot", self.folder / "run", "--tmpdir", self.folder / "tmp",
-                        "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+                        "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
                         "--network-config-dir", self.folder / "networks"]
         self.folder.mkdir()
+        self.socket, log = self.folder / "socket", self.folder / "log"
+        wait_for(self.socket, room.start(*self.command, "system", "service", "--time=0", f"unix://{self.socket}", log=log), log)
         with rootfs.open("rb") as tar:
             room.run(*self.command, "import", *changes(), "-", f"localhost/{IMAGE}", stdin=tar)
         self.image = f"localhost/{IMAGE}"
         self.digest = room.run(*self.command, "image", "inspect", "--format", "{{.Digest}}", self.image).strip()
 
-    def source(self):
-        return {"type": "storage", "path": str(self.store)}
+    def sources(self):
+        return [{"type": "podman", "socket": str(self.socket)}, {"type": "storage", "path": str(self.store)}]
 
     def run(self, arguments, *options, name=None, v2=False):
         name = name or f"lt-podman-{secrets.token_hex(4)}"
@@ -140,8 +142,8 @@ class Rootless:
             "--storage-driver", "overlay", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend",
             "none", *arguments, stdin=stdin, v2=True)
 
-    def source(self):
-        return {"type": "storage", "path": str(self.store)}
+    def sources(self):
+        return [{"type": "storage", "path": str(self.store)}]
 
     def run(self, arguments, *options):
         name, id_file = f"lt-rootless-{secrets.token_hex(4)}", self.home / "id"
@@ -179,8 +181,8 @@ path = "{self.folder}/opt"
     def ctr(self, within, *arguments):
         return self.room.run("ctr", "-a", self.socket, "-n", within, *arguments)
 
-    def source(self):
-        return {"type": "containerd", "socket": str(self.socket)}
+    def sources(self):
+        return [{"type": "containerd", "socket": str(self.socket)}]
 
     def run(self, arguments, *options, id=None, within="k8s.io", **known):
         id = id or secrets.token_hex(32)
@@ -212,8 +214,8 @@ class Docker:
     def docker(self, *arguments, stdin=subprocess.DEVNULL):
         return self.room.run(*self.command, *arguments, stdin=stdin)
 
-    def source(self):
-        return {"type": "docker", "socket": str(self.socket)}
+    def sources(self):
+        return [{"type": "docker", "socket": str(self.socket)}]
 
     def run(self, arguments, *options, bridge=False, labelled=False):
         name = f"lt-docker-{secrets.token_hex(4)}"

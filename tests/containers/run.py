@@ -35,8 +35,6 @@ from host import Host  # noqa: E402
 from room import Room  # noqa: E402
 
 PLAIN = "openai-chat-plain"
-# The agent's binary names every field that its records have.
-NAMES = BINARY.exists() and b"container_name" in BINARY.read_bytes()
 
 # Whose a call is, by what the kernel knows of its container. %(told)s: ids that were chosen before the agent started.
 RULES = """\
@@ -102,10 +100,8 @@ class Due:
     def problems(self, record, digest):
         ran = self.ran
         want = {"environment": "in-a-container", "pod_uid": ran.pod_uid, "unit": ran.unit}
-        names = {}
-        if NAMES:
-            names = {"container_name": ran.name, "image": ran.image, "image_digest": ran.digest, "pod": ran.pod,
-                     "namespace": ran.namespace} | by_names(ran, digest)
+        names = {"container_name": ran.name, "image": ran.image, "image_digest": ran.digest, "pod": ran.pod,
+                 "namespace": ran.namespace} | by_names(ran, digest)
         # Of what is gone before the agent could ask, it may know the names or not; but no wrong ones.
         if self.case in FROZEN:
             names = {field: value for field, value in names.items() if record.get(field) is not None}
@@ -167,30 +163,26 @@ class Test:
 
     def sources(self):
         """The one place that says where the runtimes are: the section of a config."""
-        sources = [made.source() for made in self.made.values() if hasattr(made, "source")]
+        sources = [source for made in self.made.values() if hasattr(made, "sources") for source in made.sources()]
         return "containers:\n  runtimes:\n" + "".join(f"    - {json.dumps(source)}\n" for source in sources)
 
     def write_config(self):
         told = "".join(TOLD % (ident, self.tenant_of(ident)) for ident in self.ids)
-        text = RULES % (self.pods | {"told": told})
-        if NAMES:
-            text += NAME_RULES % {"digest": self.digest, "label": engines.LABEL[0]}
-            text += self.sources()
         self.bed.config_file = self.bed.folder / "containers.yaml"
-        self.bed.config_file.write_text(text)
+        self.bed.config_file.write_text(
+            RULES % (self.pods | {"told": told}) + NAME_RULES % {"digest": self.digest, "label": engines.LABEL[0]}
+            + self.sources())
 
     @staticmethod
     def tenant_of(ident):
         return f"told-{ident[:8]}"
 
-    def call(self, run, tenant, *clients, delay=0):
-        """One call by each client, in one container that run() starts with these arguments. delay: milliseconds that
-        the upstream takes for its answer, in which the agent can look at the process."""
+    def call(self, run, tenant, *clients):
+        """One call by each client, in one container that run() starts with these arguments."""
         with self.lock:
             key = f"{self.current}.{len(self.due)}"
             self.due[key] = None
-        ran = run(["sh", "/lt/call.sh", f"scenario={self.current}; key={key}",
-                   f"{PLAIN}; delay={delay}" if delay else PLAIN, *clients])
+        ran = run(["sh", "/lt/call.sh", f"scenario={self.current}; key={key}", PLAIN, *clients])
         self.due[key] = Due(self.current, tenant, len(clients), ran)
 
 
@@ -336,8 +328,6 @@ def main():
         sys.exit(f"{BINARY} is not built: run make first")
     held, results, host = alone.hold_host(), Results(), Host()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
-    if not NAMES:
-        print("NOT TESTED: names, images and digests: this build has no such fields", flush=True)
     try:
         run(args, names, results)
     except Exception as error:

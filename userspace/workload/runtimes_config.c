@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The section "containers" of the config. */
 #include <errno.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "userspace/base/alloc.h"
@@ -46,6 +47,14 @@ static int read_path(const struct reader *r, const struct lt_yaml_node *node, co
 				       "%s is too long: at most %zu bytes, host_root included",
 				       node->key, max < LT_SOURCE_PATH ? max : LT_SOURCE_PATH - 1);
 	return 0;
+}
+
+/* Whose the source is, who decides what it says: root, until it is there. */
+static uid_t owner_of(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 ? st.st_uid : 0;
 }
 
 static int read_type(const struct reader *r, const struct lt_yaml_node *item,
@@ -125,6 +134,7 @@ static int read_runtime(const struct reader *r, const struct lt_yaml_node *item)
 		e = read_namespaces(r, lt_yaml_get(item, "namespaces"), place);
 	if (e < 0)
 		return e;
+	place->uid = owner_of(place->path);
 	r->config->count++;
 	return 0;
 }

@@ -566,6 +566,20 @@ static void v1_counts_where_it_says_more(void **state)
 	assert_string_equal(must_find(f, 500, 5 * SECOND, 78)->container->id, ID_B);
 }
 
+static void the_inner_container_may_be_in_v1_alone(void **state)
+{
+	const struct fixture *f = *state;
+
+	do_exec(f, 500, 1, 5 * SECOND, 77, "/bin/runc", "/docker/" ID_A);
+	do_enter(f, 500, 5 * SECOND, LT_CGROUP_V1, 40, "/docker/" ID_A, 6 * SECOND);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->cgroup, "/docker/" ID_A);
+	do_enter(f, 500, 5 * SECOND, LT_CGROUP_V1, 41, "/docker/" ID_A "/docker/" ID_B, 7 * SECOND);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->container->id, ID_B);
+	/* Below something else it is no inner one. */
+	do_enter(f, 500, 5 * SECOND, LT_CGROUP_V1, 42, "/x/docker/" ID_B, 8 * SECOND);
+	assert_string_equal(must_find(f, 500, 5 * SECOND, 77)->container->id, ID_A);
+}
+
 static void a_move_that_no_event_told_of_is_remembered_too(void **state)
 {
 	const struct fixture *f = *state;
@@ -1258,6 +1272,7 @@ int main(void)
 		CASE(a_call_belongs_to_where_it_began),
 		CASE(a_move_in_v1_alone_is_seen),
 		CASE(v1_counts_where_it_says_more),
+		CASE(the_inner_container_may_be_in_v1_alone),
 		CASE(a_move_that_no_event_told_of_is_remembered_too),
 		CASE(who_left_its_container_is_known_by_its_ancestors),
 		CASE(many_moves_keep_the_last_ones),

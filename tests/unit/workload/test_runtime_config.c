@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,27 @@ static void defaults_are_the_usual_places(void **state)
 		assert_true(lt_runtimes_config_any(c));
 		lt_runtimes_config_free(c);
 	}
+}
+
+static void a_source_is_whose_folder_it_is(void **state)
+{
+	char folder[] = "/tmp/lt-test-owner.XXXXXX", text[128];
+	struct lt_runtimes_config *c;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chown(folder, 61234, 61234), 0);
+	snprintf(text, sizeof(text), "runtimes: [{type: storage, path: %s}]", folder);
+	c = good(text);
+	assert_int_equal(c->places[0].uid, 61234);
+	lt_runtimes_config_free(c);
+	assert_int_equal(rmdir(folder), 0);
+	/* What is not there yet is taken for root's, and a user's is refused when it comes. */
+	c = good(text);
+	assert_int_equal(c->places[0].uid, 0);
+	lt_runtimes_config_free(c);
 }
 
 static void a_list_takes_their_place(void **state)
@@ -150,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_usual_places),
 		cmocka_unit_test(a_list_takes_their_place),
+		cmocka_unit_test(a_source_is_whose_folder_it_is),
 		cmocka_unit_test(an_empty_list_is_off),
 		cmocka_unit_test(wrong_settings_are_told_by_line),
 		cmocka_unit_test(memory_runs_out),
