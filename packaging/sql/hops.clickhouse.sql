@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Hops of one call across nodes, for ClickHouse 25.3 or later: the rule of hops.sql, see README.md. Only views are made, so
--- running it again, or after more records have come, is always right.
+-- Hops of one call across nodes, for ClickHouse (run on 26.9): the rule of hops.sql, see README.md. It makes tables anew,
+-- each in one step, so that a reader always sees a whole one: run it when records have come, as often as you like.
 
 create table if not exists gateway (host String, tenant String) engine = ReplacingMergeTree order by (host, tenant);
 
-create or replace view call_latest as
+create or replace table call_latest engine = MergeTree order by tuple() as
 select r.*, r.end_ns - r.start_ns as duration_ns,
     r.parent_record_id is not null and r.hop_role in ('terminal', 'transit') as joined,
     not joined and ifNull(r.stored, 0) = 0 and r.model_part is null and r.coverage_class = 'decoded' as free
@@ -12,7 +12,7 @@ from (select * from call_record order by revision desc limit 1 by record_id) as 
 where r.record_state <> 'void';
 
 -- Two seconds is how far the clocks of two nodes may be apart.
-create or replace view call_pair as
+create or replace table call_pair engine = MergeTree order by tuple() as
 with stated as (
     select i.record_id as child, o.record_id as parent
     from call_latest as i inner join call_latest as o on o.dedupe_key = i.dedupe_key
@@ -48,7 +48,7 @@ where child in (select child from like_call group by child having count() = 1)
 union all
 select record_id, assumeNotNull(parent_record_id), bitAnd(ifNull(inferred, 0), 4) > 0 from call_latest where joined;
 
-create or replace view call_link as
+create or replace table call_link engine = MergeTree order by tuple() as
 with tried as (
     select f.record_id as child, co.parent as parent
     from (
@@ -70,7 +70,7 @@ union all
 select child, min(parent), 1 from tried group by child having count() = 1;
 
 -- Gateways behind gateways: up to four.
-create or replace view call_paid as
+create or replace table call_paid engine = MergeTree order by tuple() as
 with leaf as (select child, parent from call_link where child not in (select parent from call_link)),
 above as (
     select child as leaf, parent as record_id from leaf
@@ -88,7 +88,7 @@ from above as a inner join call_latest as c on c.record_id = a.leaf
 where c.cost_pico is not null
 group by paid_id having uniqExact(c.currency) = 1;
 
-create or replace view call_settled as
+create or replace table call_settled engine = MergeTree order by (tenant, start_ns) as
 select if(l.linked = 1, l.parent, null) as hop_parent,
     multiIf(l.linked = 1 and p.above = 1, 'transit', l.linked = 1, 'terminal', p.above = 1, 'origin', 'single') as hop,
     l.by_guess as hop_inferred,

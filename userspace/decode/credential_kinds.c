@@ -97,7 +97,7 @@ static const struct {
 
 const struct lt_key_kind *lt_key_kind(struct lt_bytes key, const char *provider)
 {
-	for (size_t i = 0; i < LT_COUNT(table); i++) {
+	for (size_t i = 0; key.n > 0 && i < LT_COUNT(table); i++) {
 		if (lt_bytes_starts(key, table[i].prefix) &&
 		    (table[i].n == ANY_LENGTH || table[i].n == key.n) &&
 		    (!table[i].only || strcmp(table[i].only, provider) == 0))

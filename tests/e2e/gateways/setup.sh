@@ -31,5 +31,5 @@ if command -v npm >/dev/null && ! fresh portkey "$portkey"; then
 		"@portkey-ai/gateway@$portkey") && echo "$portkey" >build/gateways/portkey.stamp
 fi
 if [ "${LITELLM:-}" = 1 ]; then
-	venv litellm "$(grep '==' tests/e2e/gateways/requirements.txt)" -r tests/e2e/gateways/requirements.txt
+	venv litellm "$(grep -F 'litellm[' tests/e2e/gateways/requirements.txt)" -r tests/e2e/gateways/requirements.txt
 fi
