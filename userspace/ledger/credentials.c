@@ -38,9 +38,13 @@
 #define HIGH(r)	  "(" COST(r) " >> 32)"
 #define LOW(r)	  "(" COST(r) " & 4294967295)"
 #define FAILED(r) "(coalesce(" r ".status_code, 0) >= 400 or " r ".error_type is not null)"
+/* A gateway that passes its client's key on has not used one. */
+#define PASSED_ON(r)                                                                               \
+	"(" r ".hop_role in ('terminal', 'transit') and exists (select 1 from record as p"         \
+	" where p.record_id = " r ".parent_record_id and p.credential_fp = " r ".credential_fp))"
 #define IS_USE(r)                                                                                  \
-	r ".credential_fp is not null and " r ".record_state <> 'void' and " r ".model_part is "   \
-	  "null"
+	r ".credential_fp is not null and " r ".record_state <> 'void' and " r                     \
+	  ".model_part is null and not " PASSED_ON(r)
 
 #define ADD                                                                                        \
 	"insert into credential_use select " KEY(                                                  \
@@ -79,7 +83,8 @@
 #define WATCHED                                                                                    \
 	"credential_fp, key_kind, provider, host, tenant, namespace, workload_ref, pod,"           \
 	" container_name, image, unit, container_id, exe, comm, uid, currency, counts_in_total,"   \
-	" hop_role, cost_pico, status_code, error_type, record_state, start_ns, end_ns"
+	" hop_role, parent_record_id, cost_pico, status_code, error_type, record_state, "          \
+	"start_ns, end_ns"
 
 /* A record that is deleted because it is old takes nothing with it. */
 static const char tables[] =

@@ -199,6 +199,35 @@ static void a_rotation_goes_on_with_the_same_key(void **state)
 	lt_ledger_close(l);
 }
 
+/* Whose key it is that a gateway asks with. */
+static void a_key_that_is_passed_on_is_used_once(void **state)
+{
+	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
+
+	(void)state;
+	for (uint32_t own = 0; own < 2; own++) {
+		struct lt_record o = with_key(10 + 20 * own, 0x10 + own);
+		struct lt_record i = with_key(11 + 20 * own, own ? 0xff : 0x10);
+
+		i.start_ns = o.start_ns + 1;
+		i.end_ns = o.end_ns - 1;
+		i.call.conn.tgid = o.call.conn.tgid + 1;
+		o.dedupe_known = i.dedupe_known = true;
+		o.dedupe_key[0] = i.dedupe_key[0] = (uint8_t)(own + 1);
+		snprintf(o.call.host, sizeof(o.call.host), "gateway");
+		snprintf(i.who.tenant, sizeof(i.who.tenant), "the gateway's");
+		assert_int_equal(put(l, own ? &i : &o), 0); /* in both orders */
+		assert_int_equal(put(l, own ? &o : &i), 0);
+		look(l);
+		assert_int_equal(seen_count, own ? 3 : 1);
+		for (size_t k = 0; k < seen_count; k++) {
+			assert_int_equal(seen[k].use.calls, 1);
+			assert_true(seen[k].use.fp != 0x10 || strcmp(seen[k].tenant, "acme") == 0);
+		}
+	}
+	lt_ledger_close(l);
+}
+
 static void old_keys_of_hours_are_forgotten(void **state)
 {
 	struct lt_ledger *l = open_ledger(LT_LEDGER_WRITE);
@@ -228,6 +257,7 @@ int main(void)
 		WITH_DIRECTORY(the_inventory_outlives_the_records),
 		WITH_DIRECTORY(sums_are_those_of_the_records),
 		WITH_DIRECTORY(a_rotation_goes_on_with_the_same_key),
+		WITH_DIRECTORY(a_key_that_is_passed_on_is_used_once),
 		WITH_DIRECTORY(old_keys_of_hours_are_forgotten),
 	};
 
