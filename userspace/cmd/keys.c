@@ -205,8 +205,9 @@ static int read_key(uint8_t key[KEY_MAX_BYTES], size_t *ret_n)
 	if (terminal) {
 		silent = old;
 		silent.c_lflag &= ~(tcflag_t)ECHO;
-		fputs("key (it is not shown): ", stderr);
+		/* First: what is typed before would be shown, or thrown away. */
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+		fputs("key (it is not shown): ", stderr);
 	}
 	while (n < KEY_MAX_BYTES && !memchr(key, '\n', n) &&
 	       (got = read(STDIN_FILENO, key + n, KEY_MAX_BYTES - n)) > 0)
