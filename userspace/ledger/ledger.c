@@ -163,16 +163,27 @@ static int check(struct lt_ledger *l)
 	return strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 ? 0 : -EBADMSG;
 }
 
+/*
+ * Each commit that changes a record moves it behind all others, so that who reads by change_seq and
+ * keeps its place (a sink) meets every revision, whichever statement made it.
+ */
+#define CHANGES                                                                                    \
+	"create trigger record_changed after update of revision on record"                         \
+	" when new.revision > old.revision begin update record set change_seq ="                   \
+	" (select max(change_seq) + 1 from record) where record_id = new.record_id; end;"
+
 static int create(struct lt_ledger *l)
 {
 	int r = run(l, lt_record_table);
 
 	return r < 0 ? r
-		     : run(l, "create unique index record_node_seq on record (node_seq);"
-			      "create index record_start on record (start_ns);"
-			      "create index record_tenant on record (tenant, start_ns);"
-			      "create index record_dedupe on record (dedupe_key)"
-			      " where dedupe_key is not null");
+		     : run(l,
+			   "create unique index record_node_seq on record (node_seq);"
+			   "create unique index record_change_seq on record (change_seq);" CHANGES
+			   "create index record_start on record (start_ns);"
+			   "create index record_tenant on record (tenant, start_ns);"
+			   "create index record_dedupe on record (dedupe_key)"
+			   " where dedupe_key is not null");
 }
 
 /* What a table of an earlier version lacks. */
@@ -208,7 +219,10 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column provider_organization text;"
 	      "alter table record add column provider_project text;"
 	      "alter table record add column session_fp integer;"
-	      "alter table record add column tool_results integer;",
+	      "alter table record add column tool_results integer;"
+	      "alter table record add column change_seq integer not null default 0;"
+	      "update record set change_seq = node_seq;"
+	      "create unique index record_change_seq on record (change_seq);" CHANGES,
 };
 
 /* What an earlier agent of the same version may not have made. */

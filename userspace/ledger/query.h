@@ -25,6 +25,16 @@ LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *
 					       const struct lt_record *record),
 				   void *arg);
 
+/*
+ * Records behind @after in the order in which they came or changed, at most @limit: who keeps the
+ * last change_seq and goes on from it meets each record, and each of its later revisions, at least
+ * once. Void records are among them. A negative return of @each stops and is returned.
+ */
+LT_MUST_CHECK int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t limit,
+				   int (*each)(void *arg, uint64_t change_seq, uint64_t node_seq,
+					       const struct lt_record *record),
+				   void *arg);
+
 /* Queries between the two see one state of the ledger. */
 LT_MUST_CHECK int lt_query_begin(struct lt_ledger *l);
 void lt_query_end(struct lt_ledger *l);

@@ -403,7 +403,10 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 {
 	/* What each version has brought, the latest first. */
 	static const char *const undo[] = {
-		"drop index record_pending; alter table record drop column record_state;"
+		"drop index record_pending; drop trigger record_changed; drop index "
+		"record_change_seq;"
+		"alter table record drop column change_seq; alter table record drop column "
+		"record_state;"
 		"alter table record drop column agent_role;"
 		"alter table record drop column tags;"
 		"alter table record drop column claim_conflict;"
