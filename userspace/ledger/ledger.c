@@ -225,10 +225,13 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "create unique index record_change_seq on record (change_seq);" CHANGES,
 };
 
-/* What an earlier agent of the same version may not have made. */
+/* What an earlier agent of the same version may not have made, and who this ledger is. */
 static int add_indexes(struct lt_ledger *l)
 {
-	return run(l, "create index if not exists record_encrypted on record (start_ns)"
+	return run(l, "create table if not exists ledger (uid blob not null) strict;"
+		      "insert into ledger select randomblob(16) where not exists"
+		      " (select 1 from ledger);"
+		      "create index if not exists record_encrypted on record (start_ns)"
 		      " where coverage_class = 'known_host_encrypted';"
 		      "create index if not exists record_pending on record (node_seq)"
 		      " where identity_pending = 1");
@@ -632,6 +635,24 @@ int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records, s
 	if (r == -EBADMSG)
 		begin_anew(l);
 	return r;
+}
+
+int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16])
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r = lt_ledger_prepare(l, "select uid from ledger", &s);
+	int step;
+
+	if (r < 0)
+		return r;
+	step = sqlite3_step(s);
+	if (step != SQLITE_ROW)
+		return step == SQLITE_DONE ? -EBADMSG : lt_sqlite_errno(step);
+	if (sqlite3_column_bytes(s, 0) != 16)
+		return -EBADMSG;
+	memcpy(ret, sqlite3_column_blob(s, 0), 16);
+	return 0;
 }
 
 const char *lt_ledger_error(const struct lt_ledger *l)

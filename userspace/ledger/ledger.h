@@ -31,5 +31,7 @@ bool lt_ledger_has_writer(const char *state_dir);
  * written. */
 LT_MUST_CHECK int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records,
 				size_t count);
+/* Tells ledgers apart: one that was moved aside and begun anew is another one. */
+LT_MUST_CHECK int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16]);
 /* Last error of the library in words, for the log. */
 const char *lt_ledger_error(const struct lt_ledger *l);
