@@ -500,8 +500,8 @@ static int open_immutable(struct lt_ledger *l, const char *path, struct lt_probl
 	return open_database(l, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
-static int open_read(struct lt_ledger *l, const char *state_dir, const char *path,
-		     struct lt_problem *problem)
+static int open_read(struct lt_ledger *l, enum lt_ledger_mode mode, const char *state_dir,
+		     const char *path, struct lt_problem *problem)
 {
 	int64_t version = 0;
 	struct stat st;
@@ -509,6 +509,8 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 
 	if (stat(path, &st) < 0)
 		return reading_problem(errno == EACCES ? -EACCES : -ENOENT, state_dir, problem);
+	l->device = st.st_dev;
+	l->inode = st.st_ino;
 	if (access(path, R_OK) < 0)
 		return reading_problem(-EACCES, state_dir, problem);
 	r = open_database(l, path, SQLITE_OPEN_READONLY);
@@ -519,7 +521,8 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 		if (r == 0)
 			r = ask(l, "pragma user_version", &version);
 	}
-	if (r == 0) /* a report reads the whole file: without a system call for every page */
+	if (r == 0 && mode == LT_LEDGER_READ) /* a report reads the whole file: without a system
+						 call for every page */
 		r = run(l, "pragma mmap_size = 1073741824; pragma temp_store = memory");
 	if (r < 0)
 		return ledger_problem(l, r, path, problem);
@@ -554,7 +557,7 @@ int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode, struct lt_le
 		return lt_problem_set(problem, -EINVAL, NULL, 0,
 				      "the name of the state directory is too long");
 	r = mode == LT_LEDGER_WRITE ? open_write(l, state_dir, l->path, problem)
-				    : open_read(l, state_dir, l->path, problem);
+				    : open_read(l, mode, state_dir, l->path, problem);
 	if (r < 0)
 		return r;
 	*ret = lt_take(l);
@@ -635,6 +638,13 @@ int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records, s
 	if (r == -EBADMSG)
 		begin_anew(l);
 	return r;
+}
+
+bool lt_ledger_is_current(const struct lt_ledger *l)
+{
+	struct stat st;
+
+	return stat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode;
 }
 
 int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16])

@@ -11,7 +11,8 @@
 
 struct lt_ledger;
 
-enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_WRITE };
+/* FOLLOW: reads for as long as the agent runs, without mapping the file into its memory. */
+enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_FOLLOW, LT_LEDGER_WRITE };
 
 /*
  * WRITE makes directory and file (0700, 0600) and migrates; a corrupt file is moved aside (never
@@ -31,6 +32,8 @@ bool lt_ledger_has_writer(const char *state_dir);
  * written. */
 LT_MUST_CHECK int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records,
 				size_t count);
+/* Whether the file that is open still is the one under the ledger's name. */
+bool lt_ledger_is_current(const struct lt_ledger *l);
 /* Tells ledgers apart: one that was moved aside and begun anew is another one. */
 LT_MUST_CHECK int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16]);
 /* Last error of the library in words, for the log. */
