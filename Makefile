@@ -70,7 +70,7 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol estimate decode flow discover workload attribute price ledger export control view
+ROOMS := base collectors capture stream protocol estimate decode flow discover run workload attribute price ledger export control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
@@ -81,12 +81,13 @@ DEPS_estimate   := estimate base
 DEPS_decode     := decode estimate protocol stream base
 DEPS_flow       := flow decode estimate protocol stream base
 DEPS_discover   := discover capture collectors base
+DEPS_run        := run decode estimate protocol stream discover capture collectors base
 DEPS_workload   := workload base
 DEPS_attribute  := attribute workload decode estimate protocol stream discover capture collectors base
 DEPS_price      := price decode estimate protocol stream base
 DEPS_ledger     := ledger attribute workload price decode estimate protocol stream discover capture collectors base
 DEPS_export     := export $(DEPS_ledger)
-DEPS_control    := control $(DEPS_export)
+DEPS_control    := control run $(DEPS_export)
 DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view) flow
 
@@ -99,7 +100,7 @@ room-objs = $(patsubst %.c,$(O)/%.o,$(call room-srcs,$(1)))
 room-libs = $(foreach r,$(1),$(if $(call room-srcs,$(r)),$(O)/lib/$(r).a))
 
 CMD_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard userspace/cmd/*.c)))
-DATA := $(sort $(wildcard userspace/decode/providers/*.yaml userspace/decode/shapes/*.yaml \
+DATA := $(sort $(wildcard userspace/run/*.yaml userspace/decode/providers/*.yaml userspace/decode/shapes/*.yaml \
 	userspace/price/books/*.tsv))
 
 .PHONY: all
@@ -126,7 +127,7 @@ endef
 $(foreach r,$(ROOMS),$(eval $(call room-rule,$(r))))
 
 # Data files are pulled in by .incbin, which -MMD does not see.
-$(O)/userspace/decode/builtin.o $(O)/userspace/price/builtin.o: $(DATA)
+$(O)/userspace/decode/builtin.o $(O)/userspace/price/builtin.o $(O)/userspace/run/agents.o: $(DATA)
 
 # The list of built-in catalog files, as assembler that includes them.
 $(O)/gen/catalog_files.h: $(filter userspace/decode/%,$(DATA)) tests/lint/embed
@@ -214,9 +215,15 @@ DEB_DEPS := gcc clang llvm lld make pkg-config libbpf-dev libelf-dev zlib1g-dev 
 	    clang-format-14 scdoc curl openssl ca-certificates python3 python3-venv iproute2 util-linux \
 	    runc jq procps wget gnutls-bin libgnutls28-dev libnss3-dev libnspr4-dev libmbedtls-dev libwolfssl-dev
 
-.PHONY: deps test lint golden e2e clients-of-tests test-clients soak check-kernel run demo install uninstall man bench help format
+# Not among the others: nobody who builds or runs it wants these daemons for that.
+CONTAINER_DEPS := podman uidmap docker.io systemd-container lxc
+
+.PHONY: deps deps-containers test lint golden export-rules test-focus e2e clients-of-tests test-clients test-containers test-gateways test-pods test-kubernetes soak check-kernel run demo install uninstall man bench help format
 deps: ## install everything that building and testing needs (Debian 12, Ubuntu 24.04; root)
 	$(Q)sh packaging/deps.sh $(DEB_DEPS)
+
+deps-containers: ## install the runtimes that test-containers runs, some 80 MB (root)
+	$(Q)sh packaging/deps.sh $(CONTAINER_DEPS)
 
 build/.deps: packaging/deps.sh
 	$(Q)sh packaging/deps.sh --if-missing $(DEB_DEPS)
@@ -227,11 +234,13 @@ test: build/.deps ## set up, build, and pass every test (root for the live ones)
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory golden check-kernel e2e test-clients soak
+	$(Q)$(MAKE) --no-print-directory golden export-rules test-pods check-kernel e2e test-gateways test-clients test-containers soak
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py
 	$(Q)$(PYTHON) tests/golden/estimates.py
+	$(Q)$(PYTHON) tests/golden/keys.py
+	$(Q)$(PYTHON) tests/golden/joins.py
 
 check-kernel: all
 	$(Q)sh tests/kernel/run
@@ -246,6 +255,19 @@ e2e: all clients-of-tests
 test-clients: all clients-of-tests ## every kind of client against a replaying upstream: N calls are N records (root; CLIENTS=NAME,...)
 	$(Q)$(PYTHON) tests/e2e/matrix.py $(if $(DOCS),--docs) $(if $(STRICT),--strict)
 	$(Q)$(if $(CLIENTS),,$(PYTHON) tests/e2e/first_call.py)
+
+test-containers: all clients-of-tests ## real containers: each call lands on its container, image and tenant (root; CASES=NAME,...)
+	$(Q)$(PYTHON) tests/containers/run.py $(if $(CASES),--only $(CASES)) $(if $(STRICT),--strict)
+
+test-pods: all # what an API server answered, and what can go wrong with one; no root, no cluster
+	$(Q)$(PYTHON) -B tests/kubernetes/replay.py
+
+test-kubernetes: all ## a real control plane, kubelet and containers on this machine (root; KUBE_BIN=DIR has the binaries)
+	$(Q)$(PYTHON) -B tests/kubernetes/real.py $(KUBE_BIN)
+
+test-gateways: all clients-of-tests ## calls through gateways count once, on who asked (root; LITELLM=1 adds LiteLLM, a minute)
+	$(Q)sh tests/e2e/gateways/setup.sh
+	$(Q)$(PYTHON) tests/e2e/gateways.py
 
 soak: all clients-of-tests ## processes that come and go below probes that come and go: CYCLES of them, 500 unless said (root)
 	$(Q)CYCLES=$(CYCLES) $(PYTHON) tests/e2e/soak.py
@@ -269,13 +291,25 @@ demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
 	$(Q)sh packaging/demo/demo.sh
 
 bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
-	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode probe plain flow)
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode rules probe plain flow attribution)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
 		-Wl,--end-group -lssl $(LIBS) -o $@
+
+# The rules of FOCUS, of which the official validator is half a gigabyte: FOCUS=1 has make test run it too.
+test-focus: all $(O)/tests/focus/make_ledger ## exports against the rules of FOCUS, and against its official validator (Python 3.12)
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger --validator
+
+export-rules: all $(O)/tests/focus/make_ledger
+	$(Q)$(PYTHON) tests/focus/run.py --make-ledger $(O)/tests/focus/make_ledger $(if $(FOCUS),--validator)
+
+$(O)/tests/focus/%: $(O)/tests/focus/%.o $(call room-libs,$(DEPS_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(ALL_LDFLAGS) -Wl,--start-group $(call room-libs,$(DEPS_cmd)) \
+		-Wl,--end-group $(LIBS) -o $@
 
 build/ledgertap.1: packaging/man/ledgertap.1.scd
 	$(Q)mkdir -p build && scdoc < $< > $@

@@ -12,12 +12,13 @@
 
 enum {
 	LT_COMM_SIZE = 16,
-	LT_ENVIRON_MAX = 8192,	  /* bytes of an environment carried */
-	LT_NAME_SIZE = 256,	  /* server name (SNI), file name */
-	LT_CGROUP_LEVELS = 8,	  /* path elements carried, leaf first */
-	LT_CGROUP_NAME_SIZE = 96, /* "cri-containerd-<64 hex>.scope" needs 85 */
-	LT_VERDICT_SLOTS = 65536, /* power of two */
-	LT_CHUNK_MAX = 16384,	  /* plaintext bytes in one event at most */
+	LT_ENVIRON_MAX = 8192,	     /* bytes of an environment carried */
+	LT_NAME_SIZE = 256,	     /* server name (SNI), file name */
+	LT_CGROUP_LEVELS = 8,	     /* path elements carried, leaf first */
+	LT_CGROUP_NAME_SIZE = 96,    /* "cri-containerd-<64 hex>.scope" needs 85 */
+	LT_CGROUP_EVENT_PATH = 1024, /* what the kernel's tracepoints carry */
+	LT_VERDICT_SLOTS = 65536,    /* power of two */
+	LT_CHUNK_MAX = 16384,	     /* plaintext bytes in one event at most */
 	LT_CHUNKS_PER_CALL = 256, /* one TLS call is copied up to 4 MiB; the rest is a known gap */
 	LT_CHUNKS_WITHOUT_LOOP = 32, /* the same before 5.17: 512 KiB */
 	LT_PORT_WORDS = 1024,	     /* a bit for every port */
@@ -72,6 +73,7 @@ enum lt_event_type {
 	LT_EVENT_ENVIRON = 8, /* the process's environment, only when the config names variables */
 	LT_EVENT_HELLO = 9,   /* how a connection to a watched port begins */
 	LT_EVENT_FLOW = 10,   /* its bytes so far, or at its end */
+	LT_EVENT_CGROUP = 11, /* a cgroup was made or removed, or a process moved into it */
 };
 
 struct lt_event_head {
@@ -134,6 +136,7 @@ struct lt_event_exec {
 	struct lt_event_head head;
 	__u64 process_start_ns;
 	__u64 cgroup_id;
+	__u64 stack_start; /* address: as /proc/PID/stat says it while this program runs */
 	__u32 parent_tgid;
 	__u32 uid;
 	char comm[LT_COMM_SIZE];
@@ -153,6 +156,27 @@ struct lt_event_fork {
 struct lt_event_exit {
 	struct lt_event_head head;
 	__u64 process_start_ns;
+};
+
+enum lt_cgroup_change {
+	LT_CGROUP_MADE = 0,
+	LT_CGROUP_GONE = 1,
+	LT_CGROUP_ENTERED = 2, /* by the process head.tgid */
+};
+
+enum lt_cgroup_hierarchy {
+	LT_CGROUP_V2 = 0,
+	LT_CGROUP_V1 = 1, /* the one of the memory controller: of v1, only that is told of */
+	LT_CGROUP_HIERARCHIES,
+};
+
+struct lt_event_cgroup {
+	struct lt_event_head head;	 /* tgid: of who entered, else 0 */
+	__u64 process_start_ns;		 /* of who entered, else 0 */
+	__u64 id;			 /* within its hierarchy */
+	__u32 change;			 /* enum lt_cgroup_change */
+	__u32 hierarchy;		 /* enum lt_cgroup_hierarchy */
+	char path[LT_CGROUP_EVENT_PATH]; /* from the root of the hierarchy; "": not known */
 };
 
 /* A TCP connection that a process of this host opened to a watched port, whoever encrypts it. */
@@ -211,8 +235,9 @@ _Static_assert(sizeof(struct lt_event_name) == 312, "wire");
 _Static_assert(sizeof(struct lt_event_peer) == 88, "wire");
 _Static_assert(sizeof(struct lt_event_environ) == 8256, "wire");
 _Static_assert(sizeof(struct lt_event_close) == 72, "wire");
-_Static_assert(sizeof(struct lt_event_exec) == 1080, "wire");
+_Static_assert(sizeof(struct lt_event_exec) == 1088, "wire");
 _Static_assert(sizeof(struct lt_event_fork) == 40, "wire");
 _Static_assert(sizeof(struct lt_event_exit) == 24, "wire");
+_Static_assert(sizeof(struct lt_event_cgroup) == 1064, "wire");
 _Static_assert(sizeof(struct lt_event_flow) == 80, "wire");
 _Static_assert(sizeof(struct lt_event_hello) == 96, "wire");

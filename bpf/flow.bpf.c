@@ -84,6 +84,8 @@ static __always_inline void flow_opens(struct sock *sk)
 		.port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)),
 	};
 
+	if (flow.tgid == lt_own_tgid) /* the agent's, to the API server */
+		return;
 	if (bpf_map_update_elem(&flows, &key, &flow, BPF_ANY))
 		count(LT_KC_CALLS_LOST, 1);
 }

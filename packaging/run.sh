@@ -11,7 +11,7 @@ fi
 log=$(mktemp)
 "$binary" agent --state-dir "$state" 2>"$log" &
 agent=$!
-trap 'kill $agent 2>/dev/null; wait $agent 2>/dev/null; rm -f "$log"; exit 0' INT TERM EXIT
+trap 'kill $agent 2>/dev/null; wait $agent 2>/dev/null; rm -f "$log"; exit 0' INT TERM HUP EXIT
 while ! grep -q ready "$log"; do
 	if ! kill -0 $agent 2>/dev/null; then
 		cat "$log" >&2

@@ -57,8 +57,16 @@ struct kernfs_node {
 	__u64 id;
 };
 
+struct cgroup_root {
+	int hierarchy_id; /* 0: v2 */
+};
+
+struct cgroup_subsys_state;
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+	struct cgroup_subsys_state *subsys[16];
 	int level;
 };
 
@@ -150,7 +158,15 @@ struct cred {
 };
 
 struct mm_struct {
-	unsigned long env_start, env_end;
+	unsigned long env_start, env_end, start_stack;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
 };
 
 struct task_struct {
@@ -163,6 +179,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	struct files_struct *files;
 	struct css_set *cgroups;
+	struct signal_struct *signal;
 	char comm[16];
 	__u32 self_exec_id;
 };

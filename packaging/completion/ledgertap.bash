@@ -7,7 +7,11 @@ _ledgertap_values()
 	case $1:$2 in
 	agent:--attach) echo "auto multi cookie plain" ;;
 	calls:--format) echo "table json jsonl csv" ;;
-	report:--format) echo "table json csv" ;;
+	report:--format | runs:--format | keys:--format) echo "table json csv" ;;
+	export:--format) echo "focus csv jsonl" ;;
+	export:--focus-version) echo "1.4 1.2" ;;
+	export:--focus-mode) echo "showback primary split" ;;
+	keys:--findings) echo "shared unknown foreign new idle personal admin" ;;
 	replay:--format) echo "jsonl json" ;;
 	prices:--format) echo "table json csv" ;;
 	replay:--http) echo "1.1 2" ;;
@@ -24,12 +28,20 @@ _ledgertap_options()
 	agent) echo "--config --state-dir --attach --returns --no-hurry --no-estimate --debug --help" ;;
 	calls) echo "--follow --limit --format $filters --help" ;;
 	report) echo "--by --format $filters --help" ;;
+	runs) echo "--format $filters --help" ;;
+	export)
+		echo "--format --output --focus-version --focus-mode --invoice --billing-account --corrects --fresh --quarantine $filters --help"
+		;;
 	replay) echo "--format --http --split --config --prices --join-at --no-estimate --no-progress --help" ;;
 	prices)
 		echo "show lookup --provider --model --at --tier --prices --overlay --format --input --cache-read --cache-read-audio --cache-read-image" \
 			"--cache-write --cache-write-5m --cache-write-1h --input-audio --input-image --output" \
 			"--reasoning --output-audio --output-image --unit --help"
 		;;
+	containers) echo "--config --follow --json --help" ;;
+	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
+	pods) echo "--json --follow --timeout --config --help" ;;
+	keys) echo "list fingerprint rotate --findings --check --format --config --state-dir --provider --force --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
 	esac
 }
@@ -52,7 +64,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report replay prices doctor version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs keys rules export replay prices containers pods doctor probe-info version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then
@@ -65,7 +77,7 @@ _ledgertap()
 	fi
 	case $previous in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-	--config | --prices | --overlay) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --prices | --overlay | --output | --corrects | --fresh | --quarantine) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		if [[ $command == replay && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -29,6 +29,11 @@ BOUNDS = {
     "decode_sse_mb_per_s": (400, True),
     "decode_json_mb_per_s": (400, True),
     "decode_http2_ratio": (0.6, True),
+    "attribution_rss_mb": (20, False),
+    "attribution_find_ns": (1000, False),
+    "attribution_agent_rss_mb": (60, False),
+    "rules_ns": (20000, False),
+    "rules_again_ns": (200000, False),
     "agent_rss_mb": (40, False),
     "agent_rss_mb_streaming": (40, False),
     "streaming_calls_lost": (0, False),
@@ -92,11 +97,13 @@ def streaming_load(calls=100):
 
 def main():
     figures = run(BUILD / "release/tests/bench/bench_decode")
+    figures |= run(BUILD / "release/tests/bench/bench_rules") | run(BUILD / "release/tests/bench/bench_attribution")
     if os.geteuid() == 0:
         figures |= run(BUILD / "release/tests/bench/bench_probe", library())
         figures |= run(BUILD / "release/tests/bench/bench_plain")
         figures |= run(BUILD / "release/tests/bench/bench_flow")
         figures |= agent_rss()
+        figures["attribution_agent_rss_mb"] = figures["agent_rss_mb"] + figures["attribution_rss_mb"]
         figures |= streaming_load()
     else:
         print("SKIPPED: probes and agent (root is needed)")

@@ -10,9 +10,10 @@ from bed import KEY_CANARY, live_programs, read_calls
 from checks import due, pair, settled_calls, with_expectations
 
 PLAIN = "openai-chat-plain"
-# The first two stand in tests/exchanges, in every prompt and every answer.
+# The first two stand in tests/exchanges, in every prompt and every answer; the last two are of scenarios_agents.py.
 CANARIES = {"prompt": b"PROMPT-CANARY-b72d41", "answer": b"ANSWER-CANARY-90ce5f", "key": KEY_CANARY.encode(),
-            "query": b"api-version=2024-10-21"}
+            "query": b"api-version=2024-10-21", "session": b"54c1eb09-bc4c-4d2f-98eb-6d2ab2d5e2fe",
+            "command line": b"CMDLINE-CANARY-77e0c4"}
 
 
 def canaries_in(data):

@@ -40,7 +40,18 @@ hosts:
     provider: openai_compatible
 attribution:
   env: [LT_TENANT]
+  headers: [x-lt-tenant]
   rules:
+    - match: {cgroup: "/lt-id-a.slice/*"}
+      set: {tenant: id-a}
+    - match: {cgroup: "/lt-id-b.slice/*"}
+      set: {tenant: id-b}
+    - match: {pod_uid: "1d1d1d1d-0000-4000-8000-0000000000ad"}
+      set: {tenant: id-pod}
+    - match: {claim.x-lt-tenant: "*"}
+      set: {tenant: "${claim.x-lt-tenant}"}
+    - match: {resource.lt.team: "*"}
+      set: {team: "${resource.lt.team}", environment: "${resource.deployment.environment.name}"}
     - match: {env.LT_TENANT: "*"}
       set: {tenant: "${env.LT_TENANT}"}
     - match: {unit: "lt-billing.service"}

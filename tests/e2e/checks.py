@@ -136,6 +136,52 @@ def hops(found):
     return [f"{name} is {got!r}, expected {expected!r}" for name, got, expected in want if got != expected]
 
 
+def keys_of_runs(pairs):
+    """{name that the clients gave to a run: [key of each of its records]}"""
+    keys = collections.defaultdict(list)
+    for row, found in pairs:
+        if "run" in row["want"]:
+            keys[row["want"]["run"]] += [record.get("run_key") for record in found]
+    return keys
+
+
+def run_problems(pairs):
+    """Calls of one run have one key, those of two have two, those of none have none."""
+    keys = {name: set(found) for name, found in keys_of_runs(pairs).items()}
+    problems = [f"the run {name} has {len(found)} keys" for name, found in keys.items() if len(found) != 1]
+    problems += [f"calls of no run have the key {key}" for key in keys.pop("none", set()) if key]
+    problems += [f"the run {name} has no key" for name, found in keys.items() if None in found]
+    if len(set().union(*keys.values())) < len(keys):
+        problems.append("two runs have one key")
+    return problems
+
+
+def run_sums(agent, pairs):
+    """(problems, None, note) of what `ledgertap runs` says of these runs."""
+    command = [str(agent.binary), "runs", "--format", "json", "--state-dir", str(agent.state)]
+    told = {run["run"]: run for run in json.loads(subprocess.run(command, capture_output=True, text=True).stdout)}
+    problems, keys = [], keys_of_runs(pairs)
+    keys.pop("none", None)
+    for name, found in keys.items():
+        run = told.get(found[0]) if found else None
+        if run is None:
+            problems.append(f"the run {name} is not told of")
+            continue
+        records = [record for row, same in pairs if row["want"].get("run") == name for record in same]
+        tools = [record for record in records if record["record_type"] in ("tool_api", "mcp")]
+        models = [record for record in records if record not in tools]
+        due = {"calls": len(models), "tool_calls_seen": len(tools), "steps": max(record["step_no"] or 0 for record in records),
+               "sessions": len({record["session_key"] for record in records}),
+               "processes": len({record["pid"] for record in records}),
+               "tool_calls_asked": sum(record["tool_calls"] or 0 for record in models),
+               "input_tokens": sum(usage(record)["input_tokens"] or 0 for record in records),
+               "output_tokens": sum(usage(record)["output_tokens"] or 0 for record in records),
+               "cost": sum(Decimal(record["cost"]["amount"] or 0) for record in records)}
+        said = run | {"cost": Decimal(run["cost"] or 0)}
+        problems += [f"the run {name} says {key} {said[key]}, not {value}" for key, value in due.items() if said[key] != value]
+    return problems, None, f"{len(keys)} runs"
+
+
 def apart(records):
     """(those of calls, those of connections that nobody could read)"""
     flows = [record for record in records if record["coverage_class"] != "decoded"]
@@ -192,7 +238,7 @@ def whole_call(out, row, record, skip):
     if not recorded:
         out.same("units", units_due(row), usage(record).get("units"))
         out.same("error_type", error_due(row), record.get("error_type"))
-    for field in ("operation", "tool_name"):
+    for field in ("operation", "tool_name", "tool_results"):
         if field in expected:
             out.same(field, expected[field], record.get(field))
     if row["response_id"] or not recorded:
@@ -222,8 +268,14 @@ def identity(out, want, record):
         out.same("comm", want["comm"], record.get("comm"))
     if want.get("tls"):
         out.same("tls_library", want["tls"], record.get("tls_library"))
-    if want.get("team"):
-        out.same("team", want["team"], record.get("team"))
+    for field in ("team", "environment", "service_name", "identity_source"):
+        if want.get(field):
+            out.same(field, want[field], record.get(field))
+    out.same("claim_conflict", [want["conflict"]] if "conflict" in want else [], record.get("claim_conflict"))
+    if want.get("agent"):
+        out.same("agent_name", want["agent"] if want["agent"] != "none" else None, record.get("agent_name"))
+    if want.get("step"):
+        out.same("step_no", int(want["step"]), record.get("step_no"))
     if want.get("container"):
         out.same("container_id", want["container"], record.get("container_id"))
         out.same("runtime", want.get("runtime"), record.get("runtime"))

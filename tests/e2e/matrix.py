@@ -121,6 +121,8 @@ def label(served):
         if "scenario" not in row["want"]:
             tls = {"tls": CLIENTS[name].tls} if CLIENTS[name].tls else {}
             row["want"] = {"scenario": name, "tenant": f"t-{name}"} | tls
+            if "expected" in row and row["expected"].get("tool_results"):
+                row["want"]["step"] = 2  # of a loop that has one turn with tools
             if "expected" in row and row["model"]:
                 row["expected"] = row["expected"] | {"model_requested": row["model"]}
     return served
@@ -140,10 +142,26 @@ def judge_calls(line, rows, records):
         line.problems += problems
     line.problems += [f"a record that belongs to no call: {record.get('host')} {record.get('api')} "
                       f"{record.get('status_code')} {record.get('response_id')}" for record in others]
+    line.problems += run_problems(line.name, [record for _, found in mine for record in found])
     line.calls = len(mine)
     line.records = sum(len(found) for _, found in mine) + len(others)
     if line.problems:
+        wrong = wrong or 1
         line.result = f"FAIL: {wrong} wrong" if not others else f"FAIL: {wrong} wrong, {len(others)} too many"
+
+
+def run_problems(name, records):
+    """Each start of an agent is a run, whose calls name the agent, their session and step."""
+    times = CLIENTS[name].runs
+    if not times:
+        return []
+    problems = [f"{record['api']}: agent {record['agent_name']}, session {record['session_key']}, step {record['step_no']}"
+                for record in records
+                if (record["agent_name"], bool(record["session_key"]), bool(record["step_no"])) != (name, True, True)]
+    keys = {record["run_key"] for record in records}
+    if None in keys or len(keys) != times:
+        problems.append(f"{len(keys)} runs of {times}: {sorted(map(str, keys))}")
+    return problems
 
 
 def judge_flow(line, rows, flows):

@@ -36,6 +36,7 @@ class Client:
     tls: str | None = None  # tls_library of its records, where it is settled
     flow: bool = False  # cannot be read: its connections are due, not its calls
     both: bool = False  # finds the providers where they speak HTTP/2 and HTTP/1.1, at an address of its own
+    runs: int = 0  # an agent, under its name here, and how often it is started
 
 
 CLIENTS: dict[str, Client] = {}
@@ -222,13 +223,22 @@ def deno(seat):
 
 # ---- agents, as their users have them ----------------------------------------------------------------
 
-def agent(seat, command, times=3, **more):
+def agent(seat, command, times=None, **more):
     """That many runs, each with a home of its own to begin with; nothing tells the upstream whose calls these are."""
     home = seat.folder / seat.client
     home.mkdir(exist_ok=True)
     environment = environment_of(seat, HOME=home, **more)
-    for _ in range(times):
+    for _ in range(times or CLIENTS[seat.client].runs):
         seat.run(["sh", "-c", 'cd "$HOME"; exec "$@" </dev/null', "sh", *command], environment, timeout=60)
+
+
+def write_tool(seat, name):
+    exchange = seat.exchanges[name]
+    body = seat.folder / seat.client / "tool.json"
+    body.write_bytes(exchange.request_body())
+    (body.parent / "tool.sh").write_text(
+        f"exec curl -sS -o /dev/null '{exchange.url}' -H 'content-type: application/json' -H 'x-lt-exchange: {name}' \\\n"
+        f"  -H \"x-lt-want: $LT_WANT; pid=$$; agent={seat.client}; step=1; tls=openssl\" --data-binary '@{body}'\n")
 
 
 def claude_program():
@@ -236,10 +246,13 @@ def claude_program():
 
 
 @client("claude-code", "Claude Code", "BoringSSL in Bun, stripped", said(claude_program, "--version"),
-        tls="boringssl", both=True)
+        tls="boringssl", both=True, runs=4)
 def claude_code(seat):
-    agent(seat, [claude_program(), "-p", "hi", "--max-turns", 1], ANTHROPIC_API_KEY=KEY_CANARY,
-          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1, DISABLE_AUTOUPDATER=1)
+    alone = {"ANTHROPIC_API_KEY": KEY_CANARY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": 1, "DISABLE_AUTOUPDATER": 1}
+    agent(seat, [claude_program(), "-p", "hi", "--max-turns", 1], 3, **alone)
+    # A turn with a tool, which calls another provider by curl: of the same run, in the step that asked for it.
+    write_tool(seat, PLAIN)
+    agent(seat, [claude_program(), "-p", "hi", "--model", "claude-loop", "--allowedTools", "Bash"], 1, **alone)
 
 
 def codex_program():
@@ -257,7 +270,8 @@ env_key = "OPENAI_API_KEY"
 """
 
 
-@client("codex", "Codex CLI", "rustls, linked in, stripped", said(codex_program, "--version"), tls="rustls", both=True)
+@client("codex", "Codex CLI", "rustls, linked in, stripped", said(codex_program, "--version"), tls="rustls", both=True,
+        runs=3)
 def codex(seat):
     folder = seat.folder / seat.client / ".codex"
     folder.mkdir(parents=True)
@@ -270,7 +284,8 @@ def gemini_program():
     return program("GEMINI", lambda: npm() / ".bin" / "gemini")
 
 
-@client("gemini-cli", "Gemini CLI", "OpenSSL in Node", said(gemini_program, "--version"), tls="openssl", both=True)
+@client("gemini-cli", "Gemini CLI", "OpenSSL in Node", said(gemini_program, "--version"), tls="openssl", both=True,
+        runs=3)
 def gemini_cli(seat):
     folder = seat.folder / seat.client / ".gemini"
     folder.mkdir(parents=True)
@@ -284,9 +299,9 @@ def opencode_program():
 
 
 @client("opencode", "OpenCode", "BoringSSL in Bun, stripped", said(opencode_program, "--version"),
-        tls="boringssl", both=True)
+        tls="boringssl", both=True, runs=2)
 def opencode(seat):
-    agent(seat, [opencode_program(), "run", "-m", "anthropic/claude-sonnet-4-5", "hi"], 2, ANTHROPIC_API_KEY=KEY_CANARY,
+    agent(seat, [opencode_program(), "run", "-m", "anthropic/claude-sonnet-4-5", "hi"], ANTHROPIC_API_KEY=KEY_CANARY,
           OPENCODE_DISABLE_AUTOUPDATE=1)
 
 

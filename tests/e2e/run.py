@@ -26,8 +26,11 @@ import checks  # noqa: E402
 from bed import BINARY, Bed, Missing, why_no_bpf  # noqa: E402
 from exchanges import load, load_corpus  # noqa: E402
 from scenarios import BEFORE, SCENARIOS  # noqa: E402
+import scenarios_agents  # noqa: E402, F401 (adds its own)
+import scenarios_claims  # noqa: E402, F401 (adds its own)
 import scenarios_code  # noqa: E402, F401 (adds its own)
 import scenarios_flow  # noqa: E402, F401 (adds its own)
+import scenarios_identity  # noqa: E402, F401 (adds its own)
 import scenarios_go  # noqa: E402, F401 (adds its own)
 import scenarios_rust  # noqa: E402, F401 (adds its own)
 import scenarios_plain  # noqa: E402, F401 (adds its own)
@@ -95,6 +98,7 @@ def judge(names, outcomes, pairs, strangers, flows, results):
                 problems.append(f"{row['exchange']}: {len(found)} records instead of 1 (pid {row['want'].get('pid')})")
             for record in [record or found[0]] if found else []:
                 problems += checks.differences(row, record)
+        problems += checks.run_problems(mine)
         results.add(name, problems, note=f"{len(mine)} calls, {sum(len(found) for _, found in mine)} records")
     results.add("nothing-else", [
         f"a record that belongs to no call: {record.get('host')} {record.get('api')} {record.get('status_code')} "
@@ -121,6 +125,8 @@ def live(bed, exchanges, names, results):
         pairs, strangers = checks.pair(served, calls)
         judge(names, outcomes, pairs, strangers, checks.flow_problems(bed.flows, flows), results)
         results.add("cost", *checks.costs(calls, pairs))
+        if any("run" in row["want"] for row, _ in pairs):
+            results.add("runs", *checks.run_sums(agent, pairs))
         results.add("privacy", aftermath.privacy_problems(agent, records), note="state, log, records, memory")
         results.add("shutdown", aftermath.shutdown_problems(agent), note=f"ready after {ready:.2f} s")
     finally:

@@ -209,11 +209,12 @@ class Upstream:
         document, path = request.json(), request.target.partition("?")[0]
         asked = (request.host, path, request.method)
         fits = [e for e in self.exchanges.values() if (e.host, e.path, e.method) == asked]
-        want = (document.get("model"), bool(document.get("stream")))
+        want = (document.get("model"), bool(document.get("stream")), b'"tool_result"' in request.body)
 
         def rank(exchange):
             body = exchange.raw["request"].get("body") or {}
-            return (body.get("model") == want[0], exchange.streaming == want[1], exchange.status < 400)
+            return (body.get("model") == want[0], exchange.streaming == want[1],
+                    bool(exchange.expected.get("tool_results")) == want[2], exchange.status < 400)
 
         return max(fits, key=rank, default=None), options
 

@@ -192,9 +192,11 @@ def compare(exchange, want, records, check):
             check(field, want[name], record[field])
     if want["tool_calls"] is not None:
         check("tool_calls", want["tool_calls"], total_calls(records))
-    for field in STATES:
+    for field in [*STATES, "tool_results"]:
         if field in want:
             check(field, want[field], record[field])
+    if "session" in want:
+        check("session", want["session"], record["session_key"] is not None)
     for unit, amount in (want.get("units") or {}).items():
         if isinstance(amount, (int, float)) and not isinstance(amount, bool):
             got = sum(r["usage"]["units"].get(unit, 0) for r in records)

@@ -2,35 +2,23 @@
 #include "userspace/attribute/rule_value.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "userspace/base/alloc.h"
 #include "userspace/base/bytes.h"
 
 enum { PARTS_MAX = 8 };
 
-enum part_kind { PART_LITERAL, PART_FACT, PART_ENV };
-
 struct part {
-	enum part_kind kind;
-	size_t from, n; /* LITERAL: in text[] */
-	size_t fact;	/* FACT: offset in lt_rule_facts; ENV: index */
+	bool literal;
+	size_t from, n; /* of a literal: in text[] */
+	unsigned fact;
 };
 
 struct lt_rule_value {
 	struct part parts[PARTS_MAX];
 	size_t count;
-	bool reads_env;
 	char text[]; /* the whole, with its references */
-};
-
-static const struct {
-	const char *name;
-	size_t offset;
-} references[] = {
-	{"unit", offsetof(struct lt_rule_facts, unit)},
-	{"comm", offsetof(struct lt_rule_facts, comm)},
-	{"container_id", offsetof(struct lt_rule_facts, container_id)},
-	{"pod_uid", offsetof(struct lt_rule_facts, pod_uid)},
 };
 
 static int refuse(const char **ret_wrong, const char *why)
@@ -39,25 +27,14 @@ static int refuse(const char **ret_wrong, const char *why)
 	return -EINVAL;
 }
 
-static int find_reference(struct lt_bytes name, const char *const *env, size_t env_count,
-			  struct part *ret, const char **ret_wrong)
+static int find_reference(struct lt_bytes name, const struct lt_fact_finder *finder, unsigned *ret,
+			  const char **ret_wrong)
 {
-	if (lt_bytes_starts(name, "env.")) {
-		ret->kind = PART_ENV;
-		for (ret->fact = 0; ret->fact < env_count; ret->fact++) {
-			if (lt_bytes_is(lt_bytes_skip(name, 4), env[ret->fact]))
-				return 0;
-		}
-		return refuse(ret_wrong, "${env.NAME} needs NAME in the list attribution.env");
-	}
-	ret->kind = PART_FACT;
-	for (size_t i = 0; i < LT_COUNT(references); i++) {
-		ret->fact = references[i].offset;
-		if (lt_bytes_is(name, references[i].name))
-			return 0;
-	}
-	return refuse(ret_wrong,
-		      "${} takes env.NAME, unit, comm, container_id or pod_uid, nothing else");
+	int r = finder->find(finder->arg, name, ret, ret_wrong);
+
+	if (r == 0 && *ret == LT_FACT_COMMAND)
+		return refuse(ret_wrong, "command can be matched, but is never stored");
+	return r;
 }
 
 static int check_literal(struct lt_bytes text, size_t *total, const char **ret_wrong)
@@ -73,7 +50,7 @@ static int check_literal(struct lt_bytes text, size_t *total, const char **ret_w
 }
 
 /* Splits v->text into its parts. */
-static int split(struct lt_rule_value *v, const char *const *env, size_t env_count,
+static int split(struct lt_rule_value *v, const struct lt_fact_finder *finder,
 		 const char **ret_wrong)
 {
 	size_t at = 0, literal = 0;
@@ -82,18 +59,17 @@ static int split(struct lt_rule_value *v, const char *const *env, size_t env_cou
 	while (v->text[at]) {
 		const char *open = strstr(v->text + at, "${");
 		const char *end = open ? strchr(open, '}') : NULL;
-		struct part part = {.kind = PART_LITERAL, .from = at};
+		struct part part = {.literal = open != v->text + at, .from = at};
 
 		if (open && !end)
 			return refuse(ret_wrong, "'${' without its '}'");
 		if (v->count == PARTS_MAX)
 			return refuse(ret_wrong, "too many ${} in one value");
-		if (open == v->text + at) {
+		if (!part.literal) {
 			open += 2;
-			r = find_reference(lt_bytes(open, (size_t)(end - open)), env, env_count,
-					   &part, ret_wrong);
+			r = find_reference(lt_bytes(open, (size_t)(end - open)), finder, &part.fact,
+					   ret_wrong);
 			at = (size_t)(end + 1 - v->text);
-			v->reads_env |= part.kind == PART_ENV;
 		} else {
 			part.n = open ? (size_t)(open - v->text) - at : strlen(v->text + at);
 			r = check_literal(lt_bytes(v->text + at, part.n), &literal, ret_wrong);
@@ -106,7 +82,7 @@ static int split(struct lt_rule_value *v, const char *const *env, size_t env_cou
 	return 0;
 }
 
-int lt_rule_value_new(const char *text, const char *const *env, size_t env_count,
+int lt_rule_value_new(const char *text, const struct lt_fact_finder *finder,
 		      struct lt_rule_value **ret, const char **ret_wrong)
 {
 	size_t n = strlen(text);
@@ -117,7 +93,7 @@ int lt_rule_value_new(const char *text, const char *const *env, size_t env_count
 	if (!v)
 		return -ENOMEM;
 	memcpy(v->text, text, n);
-	r = split(v, env, env_count, ret_wrong);
+	r = split(v, finder, ret_wrong);
 	if (r < 0)
 		return r;
 	*ret = lt_take(v);
@@ -130,19 +106,28 @@ struct lt_rule_value *lt_rule_value_free(struct lt_rule_value *value)
 	return NULL;
 }
 
-bool lt_rule_value_reads_env(const struct lt_rule_value *value)
+bool lt_rule_value_reads(const struct lt_rule_value *value, unsigned i, unsigned *ret_fact)
 {
-	return value->reads_env;
+	for (size_t k = 0; k < value->count; k++) {
+		if (value->parts[k].literal || i-- > 0)
+			continue;
+		*ret_fact = value->parts[k].fact;
+		return true;
+	}
+	return false;
 }
 
-static const char *fact_of(const struct part *part, const struct lt_rule_facts *facts)
+/* @number: room for a uid. */
+static const char *text_of(unsigned fact, const struct lt_facts *f, char number[16])
 {
-	const char *text;
-
-	if (part->kind == PART_ENV)
-		return facts->env[part->fact];
-	memcpy(&text, (const char *)facts + part->fact, sizeof(text));
-	return text;
+	if (fact >= LT_FACT_NAMED)
+		return f->named[fact - LT_FACT_NAMED];
+	if (fact == LT_FACT_PARENT)
+		return f->parent_count > 0 ? f->parents[0] : NULL;
+	if (fact != LT_FACT_UID)
+		return f->text[fact];
+	snprintf(number, 16, "%u", f->uid);
+	return f->uid_known ? number : NULL;
 }
 
 /* Appends @text without the blanks around it. False when nothing is left of it. */
@@ -175,17 +160,18 @@ static void append_literal(char *to, size_t *n, const char *text, size_t length)
 	*n += length;
 }
 
-bool lt_rule_value_expand(const struct lt_rule_value *value, const struct lt_rule_facts *facts,
+bool lt_rule_value_expand(const struct lt_rule_value *value, const struct lt_facts *facts,
 			  char to[LT_DIMENSION_SIZE])
 {
+	char number[16];
 	size_t n = 0;
 
 	for (size_t i = 0; i < value->count; i++) {
 		const struct part *part = &value->parts[i];
 
-		if (part->kind == PART_LITERAL) {
+		if (part->literal) {
 			append_literal(to, &n, value->text + part->from, part->n);
-		} else if (!append_fact(to, &n, fact_of(part, facts))) {
+		} else if (!append_fact(to, &n, text_of(part->fact, facts, number))) {
 			to[0] = '\0';
 			return false;
 		}

@@ -1,90 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The grammar of the config's "attribution" section, and the memory of what was compiled. */
 #include "userspace/attribute/rules.h"
 
 #include <ctype.h>
 #include <errno.h>
 
-#include "userspace/attribute/rule_value.h"
+#include "userspace/attribute/rules_internal.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/parse.h"
-
-/* X(fact, key): facts that are one text each. */
-#define TEXT_FACTS(X)                                                                              \
-	X(comm)                                                                                    \
-	X(exe)                                                                                     \
-	X(cgroup)                                                                                  \
-	X(container_id)                                                                            \
-	X(runtime)                                                                                 \
-	X(pod_uid)                                                                                 \
-	X(qos)                                                                                     \
-	X(unit)                                                                                    \
-	X(host)                                                                                    \
-	X(provider)
-
-/* X(dimension): what rules set. */
-#define DIMENSIONS(X)                                                                              \
-	X(tenant)                                                                                  \
-	X(team)                                                                                    \
-	X(use_case)                                                                                \
-	X(environment)                                                                             \
-	X(cost_center)
-
-enum condition_kind { MATCH_TEXT, MATCH_HOST, MATCH_UID, MATCH_PARENT, MATCH_ENV };
-
-struct pattern {
-	char *glob;
-	uint64_t from, to; /* of a uid */
-};
-
-struct condition {
-	enum condition_kind kind;
-	size_t fact; /* TEXT, HOST: offset in lt_rule_facts; ENV: index */
-	struct pattern *patterns;
-	size_t count;
-};
-
-struct assignment {
-	size_t offset; /* of the dimension in lt_identity */
-	struct lt_rule_value *value;
-};
-
-struct rule {
-	struct condition *conditions;
-	size_t condition_count;
-	struct assignment *sets;
-	size_t set_count;
-	bool reads_env;
-};
-
-struct lt_rules {
-	struct rule *rules;
-	size_t count;
-};
 
 /* Where a loader is: what every helper needs for its problem. */
 struct loader {
 	const struct lt_yaml *config;
 	struct lt_problem *problem;
-	const char *env[LT_ENV_NAMES_MAX];
-	size_t env_count;
+	struct lt_rules *rules;
 };
 
-static const struct {
-	const char *key;
-	size_t offset;
-} text_facts[] = {
-#define X(name) {#name, offsetof(struct lt_rule_facts, name)},
-	TEXT_FACTS(X)
-#undef X
-};
-
-static const struct {
-	const char *key;
-	size_t offset;
-} dimensions[] = {
-#define X(name) {#name, offsetof(struct lt_identity, name)},
-	DIMENSIONS(X)
-#undef X
+const struct lt_rule_dimension lt_rule_dimensions[LT_DIMENSIONS] = {
+	{"tenant", offsetof(struct lt_identity, tenant), LT_CONFLICT_TENANT},
+	{"team", offsetof(struct lt_identity, team), 0},
+	{"cost_center", offsetof(struct lt_identity, cost_center), 0},
+	{"use_case", offsetof(struct lt_identity, use_case), LT_CONFLICT_USE_CASE},
+	{"agent_role", offsetof(struct lt_identity, agent_role), LT_CONFLICT_ROLE},
+	{"environment", offsetof(struct lt_identity, environment), 0},
 };
 
 static size_t length(const struct lt_yaml_node *node)
@@ -96,24 +34,12 @@ static size_t length(const struct lt_yaml_node *node)
 	return n;
 }
 
-/* ---- env ---- */
-
-/* Variables that by their name hold a secret must not become a record's dimension. */
-static bool names_a_secret(const char *name)
+static bool is_null(const struct lt_yaml_node *node)
 {
-	static const char *const ends[] = {"API_KEY",	 "ACCESS_KEY", "SECRET_KEY", "PRIVATE_KEY",
-					   "SECRET",	 "TOKEN",      "PASSWORD",   "PASSWD",
-					   "CREDENTIAL", "CREDENTIALS"};
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < LT_COUNT(ends); i++) {
-		size_t end = strlen(ends[i]);
-
-		if (n >= end && strcasecmp(name + n - end, ends[i]) == 0)
-			return true;
-	}
-	return false;
+	return !node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]);
 }
+
+/* ---- env, headers ---- */
 
 static bool is_variable_name(const char *name)
 {
@@ -136,7 +62,7 @@ static int check_env_name(const struct lt_yaml *config, const struct lt_yaml_nod
 		return lt_yaml_problem(config, item, problem,
 				       "env takes names of environment variables "
 				       "(letters, digits and _)");
-	if (names_a_secret(item->text))
+	if (lt_names_a_secret(item->text))
 		return lt_yaml_problem(config, item, problem,
 				       "%s looks like a secret by its name: "
 				       "records must not hold secrets, use another variable",
@@ -176,10 +102,207 @@ int lt_rules_env_names(const struct lt_yaml *config, const struct lt_yaml_node *
 	return 0;
 }
 
+static int load_env(const struct loader *l, const struct lt_yaml_node *section)
+{
+	const char *names[LT_ENV_NAMES_MAX];
+	size_t count;
+	int r = lt_rules_env_names(l->config, section, names, &count, l->problem);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		l->rules->env[i] = lt_strdup(names[i]);
+		if (!l->rules->env[i])
+			return -ENOMEM;
+		l->rules->env_count++;
+	}
+	return r;
+}
+
+/* token of RFC 9110, of a length that a claim may have. */
+static bool is_header_name(const char *name)
+{
+	enum { NAME_MAX_BYTES = 64 };
+	size_t n = strnlen(name, NAME_MAX_BYTES + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
+			return false;
+	}
+	return n > 0 && n <= NAME_MAX_BYTES;
+}
+
+static int load_header(const struct loader *l, const struct lt_yaml_node *item)
+{
+	struct lt_rules *rules = l->rules;
+	char *name;
+
+	if (item->kind != LT_YAML_SCALAR || !is_header_name(item->text))
+		return lt_yaml_problem(l->config, item, l->problem,
+				       "headers takes names of request headers such as "
+				       "x-tenant-id");
+	if (lt_names_a_secret(item->text))
+		return lt_yaml_problem(l->config, item, l->problem,
+				       "%s looks like a secret by its name: records must not hold "
+				       "secrets, use another header",
+				       item->text);
+	if (rules->header_count == LT_CLAIMS_MAX)
+		return lt_yaml_problem(l->config, item, l->problem,
+				       "headers takes at most %d names", LT_CLAIMS_MAX);
+	name = lt_strdup(item->text);
+	if (!name)
+		return -ENOMEM;
+	for (char *at = name; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	for (size_t i = 0; i < rules->header_count; i++) {
+		if (strcmp(rules->headers[i], name) != 0)
+			continue;
+		lt_free(name);
+		return lt_yaml_problem(l->config, item, l->problem, "%s is named twice",
+				       item->text);
+	}
+	rules->headers[rules->header_count++] = name;
+	return 0;
+}
+
+static int load_headers(const struct loader *l, const struct lt_yaml_node *section)
+{
+	const struct lt_yaml_node *list = lt_yaml_get(section, "headers");
+	int r = 0;
+
+	if (is_null(list))
+		return 0;
+	if (list->kind != LT_YAML_LIST)
+		return lt_yaml_problem(l->config, list, l->problem,
+				       "headers takes a list of names, such as [x-tenant-id]");
+	for (const struct lt_yaml_node *item = list->child; item && r == 0; item = item->next)
+		r = load_header(l, item);
+	return r;
+}
+
+/* ---- facts by name ---- */
+
+/* What stands in JSON and in quotes without escapes. */
+static bool is_fact_key(struct lt_bytes key)
+{
+	for (size_t i = 0; i < key.n; i++) {
+		if (key.p[i] <= ' ' || key.p[i] >= 0x7f || strchr("\"\\{}", key.p[i]))
+			return false;
+	}
+	return key.n > 0;
+}
+
+static int slot_of(struct lt_bytes key, char *const *list, size_t count, unsigned *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(list[i]) == key.n &&
+		    strncasecmp(list[i], (const char *)key.p, key.n) == 0) {
+			*ret = (unsigned)i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int check_name(struct lt_rules *rules, struct lt_bytes key, struct lt_fact_name *n,
+		      const char **ret_wrong)
+{
+	*ret_wrong = NULL;
+	if (!is_fact_key(key) || key.n + 16 > LT_FACT_NAME_BYTES)
+		*ret_wrong = "a name of at most 80 printable characters is expected after the '.'";
+	else if (n->family == LT_FAMILY_ENV &&
+		 (slot_of(key, rules->env, rules->env_count, &n->slot) < 0 ||
+		  !lt_bytes_is(key, rules->env[n->slot])))
+		*ret_wrong = "it is not in the list attribution.env: add it there";
+	else if (n->family == LT_FAMILY_CLAIM &&
+		 slot_of(key, rules->headers, rules->header_count, &n->slot) < 0)
+		*ret_wrong = "it is not in the list attribution.headers: add it there";
+	else if (n->family == LT_FAMILY_RESOURCE && rules->resource_count == LT_RESOURCES_MAX)
+		*ret_wrong = "there are more than 13 resource attributes in the rules";
+	else if (rules->name_count == LT_FACT_NAMES_MAX)
+		*ret_wrong = "there are more than 125 names of labels, variables and the like in "
+			     "the rules";
+	return *ret_wrong ? -EINVAL : 0;
+}
+
+static int add_name(struct lt_rules *rules, enum lt_fact_family family, struct lt_bytes name,
+		    const char **ret_wrong)
+{
+	struct lt_fact_name n = {.family = family};
+	size_t prefix = strlen(lt_family_prefix(family));
+	char text[LT_FACT_NAME_BYTES + 16];
+	int r = check_name(rules, lt_bytes_skip(name, prefix), &n, ret_wrong);
+
+	if (r < 0)
+		return r;
+	if (family == LT_FAMILY_RESOURCE)
+		n.slot = rules->resource_count;
+	lt_bytes_copy(text, sizeof(text), name);
+	if (family == LT_FAMILY_RESOURCE && lt_names_a_secret(text)) {
+		*ret_wrong = "it looks like a secret by its name: records must not hold secrets";
+		return -EINVAL;
+	}
+	n.text = lt_strdup(text);
+	if (!n.text)
+		return -ENOMEM;
+	/* Header names are known in small letters. */
+	for (char *at = n.text; family == LT_FAMILY_CLAIM && *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	n.key = n.text + prefix;
+	rules->resource_count += family == LT_FAMILY_RESOURCE;
+	rules->names[rules->name_count++] = n;
+	return 0;
+}
+
+/* lt_fact_finder.find */
+static int find_fact(void *arg, struct lt_bytes name, unsigned *ret, const char **ret_wrong)
+{
+	struct lt_rules *rules = arg;
+	enum lt_fact_family family;
+	enum lt_fact fact;
+	int r;
+
+	if (lt_fact_find(name, &fact)) {
+		rules->read[fact] = true;
+		*ret = fact;
+		return 0;
+	}
+	if (!lt_family_find(name, &family)) {
+		*ret_wrong = "no fact has this name; docs/attribution.md lists them";
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < rules->name_count; i++) {
+		bool claim = family == LT_FAMILY_CLAIM;
+
+		*ret = LT_FACT_NAMED + (unsigned)i;
+		if (claim ? lt_bytes_is_nocase(name, rules->names[i].text)
+			  : lt_bytes_is(name, rules->names[i].text))
+			return 0;
+	}
+	r = add_name(rules, family, name, ret_wrong);
+	*ret = LT_FACT_NAMED + (unsigned)rules->name_count - 1;
+	return r;
+}
+
+/* Kept of every process that says them, whatever the rules ask for. */
+static int load_standard_names(struct lt_rules *rules)
+{
+	static const char *const names[] = {
+		"resource.service.namespace",
+		"resource.deployment.environment.name",
+		"resource.deployment.environment",
+	};
+	const char *wrong;
+	unsigned fact;
+	int r = 0;
+
+	for (size_t i = 0; i < LT_COUNT(names) && r == 0; i++)
+		r = find_fact(rules, lt_bytes_str(names[i]), &fact, &wrong);
+	return r;
+}
+
 /* ---- match ---- */
 
 /* "1001" or "1000-1999". */
-static int parse_uids(const char *text, struct pattern *ret)
+static int parse_uids(const char *text, struct lt_rule_pattern *ret)
 {
 	const char *dash = strchr(text, '-');
 	struct lt_bytes from = lt_bytes(text, dash ? (size_t)(dash - text) : strlen(text));
@@ -195,27 +318,50 @@ static int parse_uids(const char *text, struct pattern *ret)
 	return 0;
 }
 
+/* Command lines are compared when a process is first looked at, and then forgotten: what is kept is
+ * a bit for each pattern. */
+static int load_command(const struct loader *l, const struct lt_yaml_node *node, uint64_t *bits)
+{
+	struct lt_rules *rules = l->rules;
+	size_t i = 0;
+
+	while (i < rules->command_count && strcmp(rules->commands[i], node->text) != 0)
+		i++;
+	if (i == LT_COMMAND_PATTERNS_MAX)
+		return lt_yaml_problem(l->config, node, l->problem,
+				       "there are more than %d patterns of commands in the rules",
+				       LT_COMMAND_PATTERNS_MAX);
+	if (i == rules->command_count) {
+		rules->commands[i] = lt_strdup(node->text);
+		if (!rules->commands[i])
+			return -ENOMEM;
+		rules->command_count++;
+	}
+	*bits |= 1ull << i;
+	return 0;
+}
+
 static int load_pattern(const struct loader *l, const struct lt_yaml_node *node,
-			const struct lt_yaml_node *key, enum condition_kind kind,
-			struct pattern *ret)
+			const struct lt_yaml_node *key, struct lt_rule_condition *c,
+			struct lt_rule_pattern *ret)
 {
 	if (node->kind != LT_YAML_SCALAR || node->text[0] == '\0')
 		return lt_yaml_problem(l->config, node, l->problem,
 				       "%s takes a pattern or a list of patterns ('*' and '?' "
 				       "are wild)",
 				       key->key);
-	if (kind == MATCH_UID && parse_uids(node->text, ret) < 0)
+	if (c->fact == LT_FACT_UID && parse_uids(node->text, ret) < 0)
 		return lt_yaml_problem(l->config, node, l->problem,
 				       "uid takes a number or a range such as 1000-1999, not '%s'",
 				       node->text);
-	if (kind == MATCH_UID)
-		return 0;
 	ret->glob = lt_strdup(node->text);
-	return ret->glob ? 0 : -ENOMEM;
+	if (!ret->glob)
+		return -ENOMEM;
+	return c->fact == LT_FACT_COMMAND ? load_command(l, node, &c->commands) : 0;
 }
 
 static int load_patterns(const struct loader *l, const struct lt_yaml_node *node,
-			 struct condition *c)
+			 struct lt_rule_condition *c)
 {
 	bool list = node->kind == LT_YAML_LIST;
 	size_t n = list ? length(node) : 1;
@@ -229,71 +375,57 @@ static int load_patterns(const struct loader *l, const struct lt_yaml_node *node
 		return -ENOMEM;
 	for (const struct lt_yaml_node *item = list ? node->child : node; c->count < n;
 	     item = item->next) {
-		r = load_pattern(l, item, node, c->kind, &c->patterns[c->count]);
+		/* Counted before it is filled: what a failure leaves is freed with the rest. */
+		r = load_pattern(l, item, node, c, &c->patterns[c->count++]);
 		if (r < 0)
 			return r;
-		c->count++;
 	}
 	return 0;
 }
 
-static int find_env(const struct loader *l, struct lt_bytes name, size_t *ret)
+/* A key that is neither: the nearest that is. */
+static int unknown_fact(const struct loader *l, const struct lt_yaml_node *node)
 {
-	for (size_t i = 0; i < l->env_count; i++) {
-		if (lt_bytes_is(name, l->env[i])) {
-			*ret = i;
-			return 0;
-		}
-	}
-	return -ENOENT;
+	static const char *const keys[] = {
+#define X(id, name, class) name,
+		LT_FACTS(X)
+#undef X
+			"env.NAME",
+		"label.KEY",
+		"annotation.KEY",
+		"resource.KEY",
+		"claim.NAME",
+		NULL};
+	struct lt_yaml_node one = *node;
+	const struct lt_yaml_node map = {.kind = LT_YAML_MAP, .child = &one};
+
+	one.next = NULL;
+	return lt_yaml_check_keys(l->config, &map, keys, l->problem);
 }
 
 static int load_condition(const struct loader *l, const struct lt_yaml_node *node,
-			  struct condition *c)
+			  struct lt_rule_condition *c)
 {
-	const char *key = node->key;
-	bool known = true;
+	struct lt_bytes key = lt_bytes_str(node->key);
+	enum lt_fact_family family;
+	enum lt_fact fact;
+	const char *wrong = NULL;
+	int r;
 
-	if (strcmp(key, "uid") == 0) {
-		c->kind = MATCH_UID;
-	} else if (strcmp(key, "parent") == 0) {
-		c->kind = MATCH_PARENT;
-	} else if (strncmp(key, "env.", 4) == 0) {
-		c->kind = MATCH_ENV;
-		if (find_env(l, lt_bytes_str(key + 4), &c->fact) < 0)
-			return lt_yaml_problem(
-				l->config, node, l->problem,
-				"%s is not in the list attribution.env: add it there", key + 4);
-	} else {
-		known = false;
-		for (size_t i = 0; i < LT_COUNT(text_facts) && !known; i++) {
-			known = strcmp(key, text_facts[i].key) == 0;
-			c->fact = text_facts[i].offset;
-		}
-		c->kind = strcmp(key, "host") == 0 ? MATCH_HOST : MATCH_TEXT;
-	}
-	if (!known) {
-		static const char *const keys[] = {
-#define X(name) #name,
-			TEXT_FACTS(X)
-#undef X
-				"uid",
-			"parent", "env.NAME", NULL};
-		struct lt_yaml_node one = *node, map = {.kind = LT_YAML_MAP, .line = node->line};
-
-		one.next = NULL;
-		map.child = &one;
-		return lt_yaml_check_keys(l->config, &map, keys, l->problem);
-	}
-	return load_patterns(l, node, c);
+	if (!lt_fact_find(key, &fact) && !lt_family_find(key, &family))
+		return unknown_fact(l, node);
+	r = find_fact(l->rules, key, &c->fact, &wrong);
+	if (r == -EINVAL)
+		return lt_yaml_key_problem(l->config, node, l->problem, "%s: %s", node->key, wrong);
+	return r < 0 ? r : load_patterns(l, node, c);
 }
 
-static int load_match(const struct loader *l, const struct lt_yaml_node *node, struct rule *rule)
+static int load_match(const struct loader *l, const struct lt_yaml_node *node, struct lt_rule *rule)
 {
 	size_t n = length(node);
 	int r;
 
-	if (!node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]))
+	if (is_null(node))
 		return 0; /* a rule for all */
 	if (node->kind != LT_YAML_MAP)
 		return lt_yaml_problem(l->config, node, l->problem,
@@ -305,66 +437,115 @@ static int load_match(const struct loader *l, const struct lt_yaml_node *node, s
 	if (!rule->conditions)
 		return -ENOMEM;
 	lt_yaml_for_each (item, node) {
-		struct condition *c = &rule->conditions[rule->condition_count++];
-
-		r = load_condition(l, item, c);
+		r = load_condition(l, item, &rule->conditions[rule->condition_count++]);
 		if (r < 0)
 			return r;
-		if (c->kind == MATCH_ENV)
-			rule->reads_env = true;
 	}
 	return 0;
 }
 
 /* ---- set ---- */
 
-static int load_value(const struct loader *l, const struct lt_yaml_node *node,
-		      struct assignment *ret)
+static int load_value(const struct loader *l, const struct lt_yaml_node *node, unsigned target,
+		      struct lt_rule *rule)
 {
+	const struct lt_fact_finder finder = {.arg = l->rules, .find = find_fact};
+	struct lt_rule_set *set = &rule->sets[rule->set_count++];
 	const char *wrong = NULL;
 	int r;
 
+	set->target = target;
 	if (node->kind != LT_YAML_SCALAR || node->text[0] == '\0')
 		return lt_yaml_problem(l->config, node, l->problem, "%s takes a text", node->key);
-	r = lt_rule_value_new(node->text, l->env, l->env_count, &ret->value, &wrong);
+	r = lt_rule_value_new(node->text, &finder, &set->value, &wrong);
 	if (r == -EINVAL)
 		return lt_yaml_problem(l->config, node, l->problem, "%s: %s", node->key, wrong);
 	return r;
 }
 
-static int load_set(const struct loader *l, const struct lt_yaml_node *rule_node,
-		    const struct lt_yaml_node *node, struct rule *rule)
+/* The target of a tag: one for each name in the config. */
+static int find_tag(const struct loader *l, const struct lt_yaml_node *node, unsigned *ret)
 {
-	static const char *const keys[] = {
-#define X(name) #name,
-		DIMENSIONS(X)
-#undef X
-			NULL};
+	struct lt_rules *rules = l->rules;
+	char text[LT_TAG_NAME_BYTES + 8];
+	size_t i = 0;
+
+	if (!is_fact_key(lt_bytes_str(node->key)) || strlen(node->key) > LT_TAG_NAME_BYTES)
+		return lt_yaml_key_problem(l->config, node, l->problem,
+					   "a tag's name has at most %d printable characters",
+					   LT_TAG_NAME_BYTES);
+	snprintf(text, sizeof(text), "tags.%s", node->key);
+	while (i < rules->tag_count && strcmp(rules->tags[i], text) != 0)
+		i++;
+	if (i == LT_TAG_NAMES_MAX)
+		return lt_yaml_key_problem(l->config, node, l->problem,
+					   "there are more than %d names of tags in the rules",
+					   LT_TAG_NAMES_MAX);
+	if (i == rules->tag_count) {
+		rules->tags[i] = lt_strdup(text);
+		if (!rules->tags[i])
+			return -ENOMEM;
+		rules->tag_count++;
+	}
+	*ret = LT_DIMENSIONS + (unsigned)i;
+	return 0;
+}
+
+static int load_tags(const struct loader *l, const struct lt_yaml_node *node, struct lt_rule *rule)
+{
+	unsigned target = 0;
 	int r;
 
-	if (!node || node->kind != LT_YAML_MAP || !node->child)
-		return lt_yaml_problem(l->config, node ? node : rule_node, l->problem,
-				       "a rule needs set, a map such as {team: search}");
-	r = lt_yaml_check_keys(l->config, node, keys, l->problem);
-	if (r < 0)
-		return r;
-	rule->sets = lt_calloc(LT_COUNT(dimensions), sizeof(rule->sets[0]));
-	if (!rule->sets)
-		return -ENOMEM;
-	for (size_t i = 0; i < LT_COUNT(dimensions); i++) {
-		const struct lt_yaml_node *value = lt_yaml_get(node, dimensions[i].key);
-
-		if (!value)
-			continue;
-		rule->sets[rule->set_count].offset = dimensions[i].offset;
-		r = load_value(l, value, &rule->sets[rule->set_count++]);
+	if (node->kind != LT_YAML_MAP || length(node) > LT_TAGS_MAX)
+		return lt_yaml_problem(l->config, node, l->problem,
+				       "tags takes a map of at most %d texts, such as "
+				       "{product: chat}",
+				       LT_TAGS_MAX);
+	lt_yaml_for_each (item, node) {
+		r = find_tag(l, item, &target);
+		if (r == 0)
+			r = load_value(l, item, target, rule);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int load_rule(const struct loader *l, const struct lt_yaml_node *node, struct rule *rule)
+static int check_set(const struct loader *l, const struct lt_yaml_node *rule_node,
+		     const struct lt_yaml_node *node)
+{
+	const char *keys[LT_DIMENSIONS + 2] = {NULL};
+
+	if (!node || node->kind != LT_YAML_MAP || !node->child)
+		return lt_yaml_problem(l->config, node ? node : rule_node, l->problem,
+				       "a rule needs set, a map such as {team: search}");
+	for (size_t i = 0; i < LT_DIMENSIONS; i++)
+		keys[i] = lt_rule_dimensions[i].key;
+	keys[LT_DIMENSIONS] = "tags";
+	return lt_yaml_check_keys(l->config, node, keys, l->problem);
+}
+
+static int load_set(const struct loader *l, const struct lt_yaml_node *rule_node,
+		    const struct lt_yaml_node *node, struct lt_rule *rule)
+{
+	const struct lt_yaml_node *tags = lt_yaml_get(node, "tags");
+	int r = check_set(l, rule_node, node);
+
+	if (r < 0)
+		return r;
+	rule->sets = lt_calloc(LT_DIMENSIONS + length(tags), sizeof(rule->sets[0]));
+	if (!rule->sets)
+		return -ENOMEM;
+	for (unsigned i = 0; i < LT_DIMENSIONS && r == 0; i++) {
+		const struct lt_yaml_node *value = lt_yaml_get(node, lt_rule_dimensions[i].key);
+
+		if (value)
+			r = load_value(l, value, i, rule);
+	}
+	return r == 0 && tags ? load_tags(l, tags, rule) : r;
+}
+
+static int load_rule(const struct loader *l, const struct lt_yaml_node *node, struct lt_rule *rule)
 {
 	static const char *const keys[] = {"match", "set", NULL};
 	int r;
@@ -372,6 +553,8 @@ static int load_rule(const struct loader *l, const struct lt_yaml_node *node, st
 	if (node->kind != LT_YAML_MAP)
 		return lt_yaml_problem(l->config, node, l->problem,
 				       "a rule is a map with match and set");
+	rule->line = node->line;
+	rule->column = node->column;
 	r = lt_yaml_check_keys(l->config, node, keys, l->problem);
 	if (r < 0)
 		return r;
@@ -381,13 +564,13 @@ static int load_rule(const struct loader *l, const struct lt_yaml_node *node, st
 	return load_set(l, node, lt_yaml_get(node, "set"), rule);
 }
 
-static int load_rules(const struct loader *l, const struct lt_yaml_node *list,
-		      struct lt_rules *rules)
+static int load_rules(const struct loader *l, const struct lt_yaml_node *list)
 {
+	struct lt_rules *rules = l->rules;
 	size_t n = length(list);
 	int r;
 
-	if (!list)
+	if (is_null(list))
 		return 0;
 	if (list->kind != LT_YAML_LIST)
 		return lt_yaml_problem(l->config, list, l->problem, "rules takes a list of rules");
@@ -408,34 +591,40 @@ static int load_rules(const struct loader *l, const struct lt_yaml_node *list,
 int lt_rules_new(const struct lt_yaml *config, const struct lt_yaml_node *section,
 		 struct lt_rules **ret, struct lt_problem *problem)
 {
-	static const char *const keys[] = {"env", "rules", NULL};
+	static const char *const keys[] = {"env", "headers", "rules", NULL};
+	static atomic_uint stamps;
 	lt_defer(lt_rules_freep)
 	struct lt_rules *rules = lt_calloc(1, sizeof(*rules));
-	struct loader l = {.config = config, .problem = problem};
+	struct loader l = {.config = config, .problem = problem, .rules = rules};
 	int r;
 
 	if (!rules)
 		return -ENOMEM;
+	atomic_init(&rules->references, 1);
+	rules->stamp = atomic_fetch_add(&stamps, 1) + 1;
 	if (section && section->kind != LT_YAML_MAP)
 		return lt_yaml_problem(config, section, problem,
-				       "attribution takes a map with env and rules");
+				       "attribution takes a map with env, headers and rules");
 	r = section ? lt_yaml_check_keys(config, section, keys, problem) : 0;
+	if (r == 0)
+		r = load_env(&l, section);
+	if (r == 0)
+		r = load_headers(&l, section);
+	if (r == 0)
+		r = load_standard_names(rules);
+	if (r == 0)
+		r = load_rules(&l, lt_yaml_get(section, "rules"));
 	if (r < 0)
 		return r;
-	r = lt_rules_env_names(config, section, l.env, &l.env_count, problem);
-	if (r < 0)
-		return r;
-	r = load_rules(&l, lt_yaml_get(section, "rules"), rules);
-	if (r < 0)
-		return r;
+	lt_rules_rank(rules);
 	*ret = lt_take(rules);
 	return 0;
 }
 
-static void free_rule(struct rule *rule)
+static void free_rule(struct lt_rule *rule)
 {
 	for (size_t i = 0; i < rule->condition_count; i++) {
-		struct condition *c = &rule->conditions[i];
+		struct lt_rule_condition *c = &rule->conditions[i];
 
 		for (size_t k = 0; k < c->count; k++)
 			lt_free(c->patterns[k].glob);
@@ -447,107 +636,65 @@ static void free_rule(struct rule *rule)
 	lt_free(rule->sets);
 }
 
+static void free_texts(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		lt_free(texts[i]);
+}
+
+struct lt_rules *lt_rules_ref(struct lt_rules *rules)
+{
+	atomic_fetch_add(&rules->references, 1);
+	return rules;
+}
+
 struct lt_rules *lt_rules_free(struct lt_rules *rules)
 {
-	if (!rules)
+	if (!rules || atomic_fetch_sub(&rules->references, 1) > 1)
 		return NULL;
 	for (size_t i = 0; i < rules->count; i++)
 		free_rule(&rules->rules[i]);
+	for (size_t i = 0; i < rules->name_count; i++)
+		lt_free(rules->names[i].text);
+	free_texts(rules->env, rules->env_count);
+	free_texts(rules->headers, rules->header_count);
+	free_texts(rules->commands, rules->command_count);
+	free_texts(rules->tags, rules->tag_count);
 	lt_free(rules->rules);
 	lt_free(rules);
 	return NULL;
 }
 
-/* ---- one call ---- */
-
-static bool text_matches(const struct condition *c, const char *text)
+uint32_t lt_rules_stamp(const struct lt_rules *rules)
 {
-	if (!text || !text[0])
-		return false;
-	for (size_t i = 0; i < c->count; i++) {
-		if (c->kind == MATCH_HOST
-			    ? lt_glob_match_nocase(c->patterns[i].glob, lt_bytes_str(text))
-			    : lt_glob_match(c->patterns[i].glob, lt_bytes_str(text)))
-			return true;
-	}
-	return false;
+	return rules->stamp;
 }
 
-static bool uid_matches(const struct condition *c, const struct lt_rule_facts *f)
+size_t lt_rules_env(const struct lt_rules *rules, const char *ret[LT_ENV_NAMES_MAX])
 {
-	for (size_t i = 0; f->uid_known && i < c->count; i++) {
-		if (f->uid >= c->patterns[i].from && f->uid <= c->patterns[i].to)
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < rules->env_count; i++)
+		ret[i] = rules->env[i];
+	return rules->env_count;
 }
 
-static bool condition_holds(const struct condition *c, const struct lt_rule_facts *f)
+size_t lt_rules_headers(const struct lt_rules *rules, const char *ret[LT_CLAIMS_MAX])
 {
-	const char *text;
-
-	switch (c->kind) {
-	case MATCH_TEXT:
-	case MATCH_HOST:
-		memcpy(&text, (const char *)f + c->fact, sizeof(text));
-		return text_matches(c, text);
-	case MATCH_UID:
-		return uid_matches(c, f);
-	case MATCH_ENV:
-		return text_matches(c, f->env[c->fact]);
-	case MATCH_PARENT:
-		for (size_t i = 0; i < f->parent_count; i++) {
-			if (text_matches(c, f->parents[i]))
-				return true;
-		}
-		return false;
-	}
-	return false;
+	for (size_t i = 0; i < rules->header_count; i++)
+		ret[i] = rules->headers[i];
+	return rules->header_count;
 }
 
-static bool rule_matches(const struct rule *rule, const struct lt_rule_facts *f)
+const struct lt_fact_name *lt_rules_name(const struct lt_rules *rules, size_t i)
 {
-	for (size_t i = 0; i < rule->condition_count; i++) {
-		if (!condition_holds(&rule->conditions[i], f))
-			return false;
-	}
-	return true;
+	return i < rules->name_count ? &rules->names[i] : NULL;
 }
 
-/* Whether some dimension that this rule sets is still open: else its conditions need not be looked
- * at. */
-static bool still_of_use(const struct rule *rule, const struct lt_identity *id)
+bool lt_rules_read(const struct lt_rules *rules, enum lt_fact fact)
 {
-	for (size_t i = 0; i < rule->set_count; i++) {
-		if (!((const char *)id)[rule->sets[i].offset])
-			return true;
-	}
-	return false;
+	return rules->read[fact];
 }
 
-enum lt_identity_source lt_rules_apply(const struct lt_rules *rules,
-				       const struct lt_rule_facts *facts, struct lt_identity *id)
+const char *lt_rules_command(const struct lt_rules *rules, size_t i)
 {
-	enum lt_identity_source source = LT_IDENTITY_NONE;
-
-	for (size_t d = 0; d < LT_COUNT(dimensions); d++)
-		((char *)id)[dimensions[d].offset] = '\0';
-	for (size_t i = 0; i < rules->count; i++) {
-		const struct rule *rule = &rules->rules[i];
-
-		if (!still_of_use(rule, id) || !rule_matches(rule, facts))
-			continue;
-		for (size_t k = 0; k < rule->set_count; k++) {
-			const struct assignment *set = &rule->sets[k];
-			char *to = (char *)id + set->offset;
-
-			if (*to || !lt_rule_value_expand(set->value, facts, to))
-				continue;
-			if (rule->reads_env || lt_rule_value_reads_env(set->value))
-				source = LT_IDENTITY_PROCESS_CONTEXT;
-			else if (source == LT_IDENTITY_NONE)
-				source = LT_IDENTITY_ADMIN_MAP;
-		}
-	}
-	return source;
+	return i < rules->command_count ? rules->commands[i] : NULL;
 }

@@ -39,6 +39,8 @@
 	  "connections whose ClientHello names no host, or was not seen whole")                    \
 	X(FLOWS_EVICTED, "flows_evicted", "flows ended early because the table was full")          \
 	X(PROCESSES, "processes", "processes seen")                                                \
+	X(RUN_PROCESSES_EVICTED, "run_processes_evicted",                                          \
+	  "processes of agents' runs forgotten because the table was full")                        \
 	X(PROCESSES_EVICTED, "processes_evicted",                                                  \
 	  "processes forgotten because the table was full")                                        \
 	X(IMAGES, "images", "executable files examined")                                           \
@@ -46,6 +48,8 @@
 	X(ATTACH_ERRORS, "attach_errors", "files to which probes could not be attached")           \
 	X(MAP_EVENTS_LOST, "map_events_lost",                                                      \
 	  "notices of new mappings lost (the sweep finds them)")                                   \
+	X(RUNTIME_ASKS_DROPPED, "runtime_asks_dropped",                                            \
+	  "containers not looked up because a runtime had too many to answer for")                 \
 	X(RECORDS_QUEUED, "records_queued", "records handed to the ledger writer")                 \
 	X(RECORDS_DROPPED, "records_dropped", "records lost because the writer's queue was full")  \
 	X(RECORDS_WRITTEN, "records_written", "records committed to the ledger")                   \

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "userspace/base/alloc.h"
+#include "userspace/base/digest.h"
 
 struct lt_json_file {
 	json_t *root;
@@ -27,6 +29,13 @@ static void *allocate(size_t n)
 	return lt_calloc(1, n);
 }
 
+/* What files and answers hold may be somebody's prompt, or an environment with keys. */
+static void wipe_and_free(void *p)
+{
+	lt_wipe(p, malloc_usable_size(p));
+	lt_free(p);
+}
+
 /* jansson's messages end with the text they stumbled over, which may be somebody's prompt. */
 static void cut_quote(char *message)
 {
@@ -43,7 +52,7 @@ int lt_json_file_parse(struct lt_bytes text, const char *name, struct lt_json_fi
 	struct lt_json_file *file = NULL;
 	json_error_t error;
 
-	json_set_alloc_funcs(allocate, lt_free);
+	json_set_alloc_funcs(allocate, wipe_and_free);
 	file = lt_calloc(1, sizeof(*file));
 	if (!file)
 		return lt_problem_set(problem, -ENOMEM, name, 0, "out of memory");
@@ -129,6 +138,16 @@ size_t lt_json_count(const struct lt_json_value *array)
 const struct lt_json_value *lt_json_at(const struct lt_json_value *array, size_t index)
 {
 	return value_of(json_array_get(json_of(array), index));
+}
+
+void lt_json_each(const struct lt_json_value *object,
+		  void (*each)(void *arg, const char *name, const struct lt_json_value *value),
+		  void *arg)
+{
+	json_t *json = (json_t *)json_of(object); /* jansson's iterators take no const */
+
+	for (void *i = json_object_iter(json); i; i = json_object_iter_next(json, i))
+		each(arg, json_object_iter_key(i), value_of(json_object_iter_value(i)));
 }
 
 bool lt_json_is_object(const struct lt_json_value *value)

@@ -29,10 +29,14 @@ const struct lt_json_value *lt_json_get(const struct lt_json_value *object, cons
 /* Elements of an array; 0 for anything else, NULL included. */
 size_t lt_json_count(const struct lt_json_value *array);
 const struct lt_json_value *lt_json_at(const struct lt_json_value *array, size_t index);
+/* Calls @each for the members of an object, in its order; none for anything else. */
+void lt_json_each(const struct lt_json_value *object,
+		  void (*each)(void *arg, const char *name, const struct lt_json_value *value),
+		  void *arg);
 bool lt_json_is_object(const struct lt_json_value *value);
 bool lt_json_is_array(const struct lt_json_value *value);
 bool lt_json_is_true(const struct lt_json_value *value);
-/* False when it is no string; @ret may hold NUL bytes. */
+/* False when it is no string; @ret may hold NUL bytes, and one more follows it. */
 bool lt_json_text(const struct lt_json_value *value, struct lt_bytes *ret);
 /* False when it is no number. */
 bool lt_json_number(const struct lt_json_value *value, double *ret);

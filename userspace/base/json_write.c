@@ -58,8 +58,7 @@ void lt_json_end_array(struct lt_json_writer *w)
 	end(w, ']');
 }
 
-/* Length of the UTF-8 sequence at @p (RFC 3629), 0 when it is none. */
-static size_t utf8_length(const uint8_t *p, size_t n)
+size_t lt_utf8_length(const uint8_t *p, size_t n)
 {
 	static const uint8_t least[] = {0, 0, 0xc2, 0xe0, 0xf0};
 	size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
@@ -105,7 +104,7 @@ static void write_text(FILE *out, struct lt_bytes s)
 {
 	putc('"', out);
 	for (size_t i = 0; i < s.n;) {
-		size_t length = utf8_length(s.p + i, s.n - i);
+		size_t length = lt_utf8_length(s.p + i, s.n - i);
 
 		if (length == 0) {
 			fputs("\xef\xbf\xbd", out); /* U+FFFD */

@@ -29,3 +29,6 @@ void lt_json_bool(struct lt_json_writer *w, bool b);
 void lt_json_null(struct lt_json_writer *w);
 /* Already JSON: a number's text. */
 void lt_json_raw(struct lt_json_writer *w, const char *text);
+
+/* Length of the UTF-8 sequence at @p (RFC 3629) of @n > 0 bytes, 0 when it is none. */
+size_t lt_utf8_length(const uint8_t *p, size_t n);

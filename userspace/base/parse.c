@@ -302,3 +302,28 @@ int lt_base64_decode(struct lt_bytes text, uint8_t *to, size_t *ret_n)
 	*ret_n = n;
 	return 0;
 }
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t lt_percent_decode(struct lt_bytes text, void *to, size_t size)
+{
+	uint8_t *out = to;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n && n < size; i++) {
+		bool coded = text.p[i] == '%' && i + 2 < text.n && hex_value(text.p[i + 1]) >= 0 &&
+			     hex_value(text.p[i + 2]) >= 0;
+
+		out[n++] = coded ? (uint8_t)(hex_value(text.p[i + 1]) << 4 |
+					     hex_value(text.p[i + 2]))
+				 : text.p[i];
+		i += coded ? 2 : 0;
+	}
+	return n;
+}

@@ -25,3 +25,6 @@ bool lt_glob_match_nocase(const char *pattern, struct lt_bytes text);
 /* Standard alphabet, padding optional, white space skipped. @to needs 3/4 of text.n + 3 bytes.
  * -EINVAL. */
 LT_MUST_CHECK int lt_base64_decode(struct lt_bytes text, uint8_t *to, size_t *ret_n);
+/* "%3A" is a colon, anything else stands for itself. Writes at most @size bytes, returns how many.
+ */
+size_t lt_percent_decode(struct lt_bytes text, void *to, size_t size);

@@ -34,12 +34,13 @@ struct build {
 	struct lt_problem *problem;
 };
 
-static int fail(struct build *b, size_t line, const char *text)
+static int fail(struct build *b, yaml_mark_t at, const char *text)
 {
-	return lt_problem_set(b->problem, -EINVAL, b->yaml->name, (unsigned)line + 1, "%s", text);
+	return lt_problem_at(b->problem, -EINVAL, b->yaml->name, (unsigned)at.line + 1,
+			     (unsigned)at.column + 1, "%s", text);
 }
 
-static struct owned *new_node(struct build *b, enum lt_yaml_kind kind, size_t line)
+static struct owned *new_node(struct build *b, enum lt_yaml_kind kind, yaml_mark_t at)
 {
 	struct owned *o = lt_calloc(1, sizeof(*o));
 
@@ -48,7 +49,8 @@ static struct owned *new_node(struct build *b, enum lt_yaml_kind kind, size_t li
 	o->next = b->all;
 	b->all = o;
 	o->node.kind = kind;
-	o->node.line = (unsigned)line + 1;
+	o->node.line = (unsigned)at.line + 1;
+	o->node.column = (unsigned)at.column + 1;
 	return o;
 }
 
@@ -58,7 +60,7 @@ static int next_event(struct build *b, yaml_event_t *event)
 		return 0;
 	if (b->parser.error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	return fail(b, b->parser.problem_mark.line,
+	return fail(b, b->parser.problem_mark,
 		    b->parser.problem ? b->parser.problem : "this is not YAML");
 }
 
@@ -74,13 +76,13 @@ static int build_value(struct build *b, yaml_event_t *event, unsigned depth,
 
 static int scalar(struct build *b, const yaml_event_t *event, struct lt_yaml_node **ret)
 {
-	struct owned *o = new_node(b, LT_YAML_SCALAR, event->start_mark.line);
+	struct owned *o = new_node(b, LT_YAML_SCALAR, event->start_mark);
 	const char *text = (const char *)event->data.scalar.value;
 
 	if (!o)
 		return -ENOMEM;
 	if (strlen(text) != event->data.scalar.length)
-		return fail(b, event->start_mark.line, "a text holds a NUL character");
+		return fail(b, event->start_mark, "a text holds a NUL character");
 	o->node.quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	if (!o->node.quoted && (strcmp(text, "~") == 0 || strcmp(text, "null") == 0))
 		text = "";
@@ -95,7 +97,7 @@ static int scalar(struct build *b, const yaml_event_t *event, struct lt_yaml_nod
 static int list(struct build *b, const yaml_event_t *event, unsigned depth,
 		struct lt_yaml_node **ret)
 {
-	struct owned *o = new_node(b, LT_YAML_LIST, event->start_mark.line);
+	struct owned *o = new_node(b, LT_YAML_LIST, event->start_mark);
 	struct lt_yaml_node **tail;
 	int r = 0;
 
@@ -136,13 +138,13 @@ static int member(struct build *b, struct lt_yaml_node *map, yaml_event_t *key, 
 	int r;
 
 	if (key->type != YAML_SCALAR_EVENT)
-		return fail(b, key->start_mark.line, "a key must be a plain text");
+		return fail(b, key->start_mark, "a key must be a plain text");
 	if (has_anchor(key))
-		return fail(b, key->start_mark.line, "anchors and aliases are not supported");
+		return fail(b, key->start_mark, "anchors and aliases are not supported");
 	if (strlen((const char *)key->data.scalar.value) != key->data.scalar.length)
-		return fail(b, key->start_mark.line, "a text holds a NUL character");
+		return fail(b, key->start_mark, "a text holds a NUL character");
 	if (lt_yaml_get(map, (const char *)key->data.scalar.value))
-		return fail(b, key->start_mark.line, "this key stands twice in the same map");
+		return fail(b, key->start_mark, "this key stands twice in the same map");
 	r = next_event(b, &value);
 	if (r < 0)
 		return r;
@@ -155,13 +157,15 @@ static int member(struct build *b, struct lt_yaml_node *map, yaml_event_t *key, 
 		return -ENOMEM;
 	owner(*tail)->key = name;
 	(*tail)->key = name;
+	(*tail)->key_line = (unsigned)key->start_mark.line + 1;
+	(*tail)->key_column = (unsigned)key->start_mark.column + 1;
 	return 0;
 }
 
 static int map(struct build *b, const yaml_event_t *event, unsigned depth,
 	       struct lt_yaml_node **ret)
 {
-	struct owned *o = new_node(b, LT_YAML_MAP, event->start_mark.line);
+	struct owned *o = new_node(b, LT_YAML_MAP, event->start_mark);
 	struct lt_yaml_node **tail;
 	unsigned keys = 0;
 	int r = 0;
@@ -180,7 +184,7 @@ static int map(struct build *b, const yaml_event_t *event, unsigned depth,
 			break;
 		}
 		/* Keys are compared with all before them, so their number is bounded. */
-		r = ++keys > KEYS_MAX ? fail(b, key.start_mark.line, "more than 4096 keys in a map")
+		r = ++keys > KEYS_MAX ? fail(b, key.start_mark, "more than 4096 keys in a map")
 				      : member(b, &o->node, &key, depth, tail);
 		yaml_event_delete(&key);
 		if (r == 0)
@@ -195,16 +199,16 @@ static int build_value(struct build *b, yaml_event_t *event, unsigned depth,
 		       struct lt_yaml_node **ret)
 {
 	if (depth >= DEPTH_MAX && event->type != YAML_SCALAR_EVENT)
-		return fail(b, event->start_mark.line, "nested too deeply (64 levels at most)");
+		return fail(b, event->start_mark, "nested too deeply (64 levels at most)");
 	if (event->type == YAML_ALIAS_EVENT || has_anchor(event))
-		return fail(b, event->start_mark.line, "anchors and aliases are not supported");
+		return fail(b, event->start_mark, "anchors and aliases are not supported");
 	if (event->type == YAML_SCALAR_EVENT)
 		return scalar(b, event, ret);
 	if (event->type == YAML_SEQUENCE_START_EVENT)
 		return list(b, event, depth, ret);
 	if (event->type == YAML_MAPPING_START_EVENT)
 		return map(b, event, depth, ret);
-	return fail(b, event->start_mark.line, "a value is missing");
+	return fail(b, event->start_mark, "a value is missing");
 }
 
 /* Stream start, one document at most, stream end. */
@@ -221,7 +225,7 @@ static int build_document(struct build *b)
 			return r;
 		type = event.type;
 		if (type == YAML_DOCUMENT_START_EVENT && seen)
-			r = fail(b, event.start_mark.line, "only one YAML document is expected");
+			r = fail(b, event.start_mark, "only one YAML document is expected");
 		else if (type == YAML_DOCUMENT_START_EVENT)
 			seen = true;
 		else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
@@ -327,8 +331,24 @@ int lt_yaml_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return lt_problem_set(problem, -EINVAL, yaml ? yaml->name : NULL, node ? node->line : 0,
-			      "%s", text);
+	return lt_problem_at(problem, -EINVAL, yaml ? yaml->name : NULL, node ? node->line : 0,
+			     node ? node->column : 0, "%s", text);
+}
+
+int lt_yaml_key_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+			struct lt_problem *problem, const char *format, ...)
+{
+	bool has_key = node && node->key_line > 0;
+	char text[sizeof(problem->text)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!has_key)
+		return lt_yaml_problem(yaml, node, problem, "%s", text);
+	return lt_problem_at(problem, -EINVAL, yaml ? yaml->name : NULL, node->key_line,
+			     node->key_column, "%s", text);
 }
 
 /* Edits that turn @a into @b (Levenshtein), for short words. */
@@ -374,9 +394,36 @@ int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *ma
 			i++;
 		}
 		if (!known[i])
-			return lt_yaml_problem(yaml, item, problem,
-					       "unknown key '%s' (did you mean '%s'?)", item->key,
-					       nearest ? nearest : "");
+			return lt_yaml_key_problem(yaml, item, problem,
+						   "unknown key '%s' (did you mean '%s'?)",
+						   item->key, nearest ? nearest : "");
 	}
 	return 0;
+}
+
+static size_t count_of(const struct lt_yaml_node *node)
+{
+	size_t n = 0;
+
+	lt_yaml_for_each (item, node)
+		n++;
+	return n;
+}
+
+bool lt_yaml_same(const struct lt_yaml_node *a, const struct lt_yaml_node *b)
+{
+	const struct lt_yaml_node *other = b ? b->child : NULL;
+
+	if (!a || !b || a->kind != b->kind)
+		return a == b;
+	if (a->kind == LT_YAML_SCALAR)
+		return strcmp(a->text, b->text) == 0;
+	if (count_of(a) != count_of(b))
+		return false;
+	lt_yaml_for_each (item, a) {
+		if (!lt_yaml_same(item, item->key ? lt_yaml_get(b, item->key) : other))
+			return false;
+		other = other->next;
+	}
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole-file YAML for config and catalog (the only libyaml user): a tree of nodes that know their
- * line. */
+ * place. */
 #pragma once
 
 #include "userspace/base/bytes.h"
@@ -14,12 +14,13 @@ enum lt_yaml_kind { LT_YAML_SCALAR, LT_YAML_LIST, LT_YAML_MAP };
 
 struct lt_yaml_node {
 	enum lt_yaml_kind kind;
-	unsigned line;		    /* 1-based */
-	const char *text;	    /* SCALAR: its text ("" for a plain null), else NULL */
-	bool quoted;		    /* SCALAR: written in quotes, so "" is a string and not null */
-	const char *key;	    /* in a MAP: the member's name, else NULL */
-	struct lt_yaml_node *child; /* LIST, MAP: first member, NULL when empty */
-	struct lt_yaml_node *next;  /* next member of the same LIST or MAP */
+	unsigned line, column; /* 1-based */
+	const char *text;      /* SCALAR: its text ("" for a plain null), else NULL */
+	bool quoted;	       /* SCALAR: written in quotes, so "" is a string and not null */
+	const char *key;       /* in a MAP: the member's name, else NULL */
+	unsigned key_line, key_column; /* of the key, 0 without one */
+	struct lt_yaml_node *child;    /* LIST, MAP: first member, NULL when empty */
+	struct lt_yaml_node *next;     /* next member of the same LIST or MAP */
 };
 
 /* @name is what problems call the file. -EINVAL with @problem filled, -ENOMEM. */
@@ -38,10 +39,17 @@ const struct lt_yaml_node *lt_yaml_get(const struct lt_yaml_node *map, const cha
 /* lt_problem_set at the node's place; returns -EINVAL. */
 int lt_yaml_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
 		    struct lt_problem *problem, const char *format, ...) LT_PRINTF(4, 5);
+/* The same at the place of the node's key (at its own when it has none). */
+int lt_yaml_key_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+			struct lt_problem *problem, const char *format, ...) LT_PRINTF(4, 5);
 /* Refuses members of @map that are not in the NULL-terminated list @known, naming the nearest known
  * one. */
 LT_MUST_CHECK int lt_yaml_check_keys(const struct lt_yaml *yaml, const struct lt_yaml_node *map,
 				     const char *const *known, struct lt_problem *problem);
+
+/* Whether two values say the same, wherever they stand; members of maps in any order. NULL is the
+ * same as NULL alone. */
+bool lt_yaml_same(const struct lt_yaml_node *a, const struct lt_yaml_node *b);
 
 #define lt_yaml_for_each(item, list)                                                               \
 	for (const struct lt_yaml_node *item = (list) ? (list)->child : NULL; item;                \

@@ -51,6 +51,7 @@ static const size_t sizes[] = {
 	[LT_EVENT_ENVIRON] = sizeof(struct lt_event_environ),
 	[LT_EVENT_HELLO] = sizeof(struct lt_event_hello),
 	[LT_EVENT_FLOW] = sizeof(struct lt_event_flow),
+	[LT_EVENT_CGROUP] = sizeof(struct lt_event_cgroup),
 };
 
 static void hand_on_data(const struct lt_capture_sink *sink, const struct lt_event_data *e)
@@ -124,6 +125,10 @@ static int on_event(void *arg, void *data, size_t size)
 	case LT_EVENT_FLOW:
 		if (sink->flow)
 			sink->flow(sink->arg, data);
+		break;
+	case LT_EVENT_CGROUP:
+		if (sink->cgroup)
+			sink->cgroup(sink->arg, data);
 		break;
 	}
 	return 0;
@@ -199,6 +204,14 @@ static void choose_programs(struct lt_capture *c)
 	}
 }
 
+/* Attached by lt_capture_watch_cgroups. */
+static void choose_cgroups(struct lt_capture *c)
+{
+	bpf_program__set_autoattach(c->skeleton->progs.lt_cgroup_mkdir, false);
+	bpf_program__set_autoattach(c->skeleton->progs.lt_cgroup_rmdir, false);
+	bpf_program__set_autoattach(c->skeleton->progs.lt_cgroup_attach_task, false);
+}
+
 static int load_object(struct lt_capture *c, const struct lt_features *f,
 		       const struct lt_capture_opts *opts)
 {
@@ -211,6 +224,7 @@ static int load_object(struct lt_capture *c, const struct lt_features *f,
 	choose_programs(c);
 	lt_plain_choose(c, opts, f);
 	lt_flows_choose(c, opts);
+	choose_cgroups(c);
 	c->skeleton->rodata->lt_own_tgid = (uint32_t)getpid();
 	c->skeleton->rodata->lt_has_preempt_guard = f->preempt_guard;
 	c->skeleton->rodata->lt_wants_environ = c->wants_environ;
@@ -291,6 +305,30 @@ int lt_capture_open(const struct lt_capture_opts *opts, struct lt_capture **ret,
 	if (r < 0)
 		return r;
 	*ret = lt_take(c);
+	return 0;
+}
+
+int lt_capture_watch_cgroups(struct lt_capture *c, struct lt_problem *problem)
+{
+	const struct {
+		struct bpf_program *program;
+		struct bpf_link **link; /* ended with the skeleton */
+	} watches[] = {
+		{c->skeleton->progs.lt_cgroup_mkdir, &c->skeleton->links.lt_cgroup_mkdir},
+		{c->skeleton->progs.lt_cgroup_rmdir, &c->skeleton->links.lt_cgroup_rmdir},
+		{c->skeleton->progs.lt_cgroup_attach_task,
+		 &c->skeleton->links.lt_cgroup_attach_task},
+	};
+
+	for (size_t i = 0; i < LT_COUNT(watches); i++) {
+		*watches[i].link = bpf_program__attach(watches[i].program);
+		if (!*watches[i].link)
+			return lt_problem_set(problem, -errno, NULL, 0,
+					      "cannot attach to the tracepoints of cgroups (%s): "
+					      "a process that is moved to another cgroup is seen "
+					      "there at its next call at the earliest",
+					      strerror(errno));
+	}
 	return 0;
 }
 

@@ -83,6 +83,11 @@ enum lt_site_state {
 /* Any thread, while @a is attached. */
 enum lt_site_state lt_attachment_state(const struct lt_attachment *a);
 /*
+ * Begins to tell of cgroups that are made and removed, and of who moves into which. On failure all
+ * else goes on, and @problem says what is missing.
+ */
+LT_MUST_CHECK int lt_capture_watch_cgroups(struct lt_capture *c, struct lt_problem *problem);
+/*
  * Begins to tell of connections to the flow ports that are opened from now on; 0 when there are no
  * such ports. On failure capture of TLS goes on without, and @problem says what is missing.
  */

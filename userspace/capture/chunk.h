@@ -52,6 +52,8 @@ struct lt_capture_sink {
 	void (*exec)(void *arg, const struct lt_event_exec *event);
 	void (*fork)(void *arg, const struct lt_event_fork *event);
 	void (*exit)(void *arg, const struct lt_event_exit *event);
+	/* May be NULL. */
+	void (*cgroup)(void *arg, const struct lt_event_cgroup *event);
 	/* Of connections to the flow ports, whoever encrypts them. May be NULL. */
 	void (*hello)(void *arg, const struct lt_event_hello *event);
 	void (*flow)(void *arg, const struct lt_event_flow *event);

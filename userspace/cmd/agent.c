@@ -19,9 +19,12 @@
 #include "userspace/capture/capture.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
+#include "userspace/cmd/reload.h"
 #include "userspace/discover/probe_cache.h"
 #include "userspace/cmd/secret.h"
+#include "userspace/cmd/sources.h"
 #include "userspace/cmd/unread.h"
+#include "userspace/discover/listening.h"
 #include "userspace/discover/scout.h"
 #include "userspace/ledger/writer.h"
 
@@ -37,25 +40,34 @@ struct agent {
 	const char *state_dir;
 	enum lt_attach_way way;
 	struct lt_config *config;
+	struct lt_sources *sources;
 	struct lt_pipeline *pipeline;
 	struct lt_capture *capture;
 	struct lt_probe_cache *cache; /* NULL: there is none */
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
+	struct lt_listening listening; /* the writer's */
 	struct lt_unread *unread;
+	struct lt_reload reload;
 	uint64_t dropped; /* records dropped when it was last said */
 	uint64_t lost;	  /* kernel events lost when it was last said */
 	enum lt_returns returns;
 	bool debug, no_estimate, no_hurry;
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, hangup;
 
 static void on_signal(int number)
 {
 	(void)number;
 	stopping = 1;
+}
+
+static void on_hangup(int number)
+{
+	(void)number;
+	hangup = 1;
 }
 
 static void usage(FILE *out)
@@ -64,7 +76,10 @@ static void usage(FILE *out)
 		"Usage: ledgertap agent [OPTIONS]\n\n"
 		"Captures the LLM API calls of every process on this host and keeps one record of "
 		"each in the\n"
-		"ledger. Runs in the foreground until SIGTERM or Ctrl-C.\n\n"
+		"ledger. Runs in the foreground until SIGTERM or Ctrl-C. Attribution rules are "
+		"read "
+		"again when\n"
+		"the config file changes, and on SIGHUP (which ends an agent on a terminal).\n\n"
 		"  --config FILE     default " LT_CONFIG_PATH " (absent: embedded defaults)\n"
 		"  --state-dir DIR   ledger and secret, default " LT_STATE_PATH "\n"
 		"  --attach WAY      auto, multi, cookie or plain: how probes are attached "
@@ -164,6 +179,35 @@ static void on_proof(void *arg, const struct lt_scout_proof *proof)
 			    proof->path, proof->collector);
 }
 
+/* How much is known by now about workloads, and the record anew with that. */
+static uint64_t on_version(void *arg)
+{
+	struct agent *a = arg;
+
+	return lt_workloads_version(lt_sources_workloads(a->sources));
+}
+
+static bool on_again(void *arg, struct lt_record *record)
+{
+	struct agent *a = arg;
+	struct lt_attributor *attributor = lt_pipeline_attributor(a->pipeline);
+	const struct lt_workload *w = lt_attribute_workload(attributor, &record->who);
+	bool changed;
+
+	if (!w)
+		return false;
+	changed = lt_attribute_again(attributor, &record->call, w, &record->who);
+	lt_workload_put(w);
+	return changed;
+}
+
+static void on_container(void *arg, const struct lt_container *container)
+{
+	struct agent *a = arg;
+
+	lt_sources_ask(a->sources, container);
+}
+
 static void on_writer(void *arg, int error, const char *text)
 {
 	(void)arg;
@@ -176,9 +220,14 @@ static void on_writer(void *arg, int error, const char *text)
 		lt_log_info("the ledger can be written again");
 }
 
+/* Thread: writer. */
+static bool serves(void *arg, uint32_t tgid, uint64_t process_start_ns, uint16_t port)
+{
+	return lt_process_listens(&((struct agent *)arg)->listening, tgid, process_start_ns, port);
+}
+
 static int open_ledger(struct agent *a)
 {
-	struct lt_writer_opts opts = {.status = on_writer, .arg = a};
 	struct lt_problem problem = {0};
 	char text[1024];
 	int r;
@@ -190,7 +239,28 @@ static int open_ledger(struct agent *a)
 	}
 	if (problem.text[0])
 		lt_log_warn("%s", lt_problem_format(&problem, text, sizeof(text)));
-	r = lt_writer_start(a->ledger, &opts, &a->writer);
+	lt_ledger_serves(a->ledger, serves, a);
+	return 0;
+}
+
+static int open_sources(struct agent *a)
+{
+	struct lt_problem problem = {0};
+	char text[1024];
+	int r = lt_sources_start(a->config, &a->sources, &problem);
+
+	if (r < 0)
+		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+	return r;
+}
+
+/* Behind the pipeline, whose rules it applies to records that waited. */
+static int start_writer(struct agent *a)
+{
+	struct lt_writer_opts opts = {
+		.status = on_writer, .version = on_version, .again = on_again, .arg = a};
+	int r = lt_writer_start(a->ledger, &opts, &a->writer);
+
 	if (r < 0)
 		lt_log_error("cannot start the ledger's writer: %s", strerror(-r));
 	return r;
@@ -203,7 +273,7 @@ static int open_capture(struct agent *a)
 		.way = a->way,
 		.no_hurry = a->no_hurry,
 		.returns = a->returns,
-		.wants_environ = lt_yaml_get(a->config->attribution, "env") != NULL,
+		.wants_environ = lt_attributor_reads_environ(lt_pipeline_attributor(a->pipeline)),
 		.plain_ports = a->config->plain ? a->config->plain_ports : NULL,
 		.stdio = a->config->mcp_stdio,
 		.plain_cgroups = a->config->plain && a->config->plain_cgroup_count > 0,
@@ -231,6 +301,14 @@ static void on_suspect(void *arg, const struct lt_process *process)
 	lt_unread_suspect(((struct agent *)arg)->unread, process);
 }
 
+static void watch_cgroups(struct agent *a)
+{
+	struct lt_problem problem = {0};
+
+	if (lt_capture_watch_cgroups(a->capture, &problem) < 0)
+		lt_log_warn("%s", problem.text);
+}
+
 /* Without them the rest works, and says less. */
 static void watch_flows(struct agent *a)
 {
@@ -240,11 +318,35 @@ static void watch_flows(struct agent *a)
 		lt_log_warn("%s", problem.text);
 }
 
+static int load_secrets(struct agent *a, struct lt_pipeline_opts *opts, struct lt_problem *problem)
+{
+	struct lt_secrets secrets;
+	int r = lt_secrets_load(a->state_dir, &a->config->credentials, true, &secrets, problem);
+	int64_t left = secrets.previous_until_ns - lt_clock_wall_ns();
+
+	memcpy(opts->fingerprint_key, secrets.current, sizeof(opts->fingerprint_key));
+	memcpy(opts->previous_key, secrets.previous, sizeof(opts->previous_key));
+	if (r == 0 && left > 0) {
+		opts->previous_until_ns = lt_clock_boot_ns() + (uint64_t)left;
+		lt_log_info("keys are known under the secret before this one too, for %lld h more",
+			    (long long)(left / 3600000000000));
+	} else if (r == 0 && a->config->credentials.previous_secret_file) {
+		lt_log_info("the overlap of previous_secret_file is over: it can go");
+	}
+	lt_wipe(&secrets, sizeof(secrets));
+	return r;
+}
+
 static int open_pipeline(struct agent *a)
 {
 	struct lt_pipeline_opts opts = {
 		.config = a->config,
 		.verdicts = {.arg = a, .set = on_verdict},
+		.workloads = lt_sources_workloads(a->sources),
+		.has_runtime = lt_sources_has_runtime(a->sources),
+		.has_kubernetes = lt_sources_has_kubernetes(a->sources),
+		.cluster = a->config->cluster,
+		.container = on_container,
 		.look_at_flow = on_look_at_flow,
 		.suspect = on_suspect,
 		.record = on_record,
@@ -254,10 +356,10 @@ static int open_pipeline(struct agent *a)
 	char text[1024];
 	int r;
 
-	r = lt_secret_load(a->state_dir, opts.fingerprint_key, &problem);
+	r = load_secrets(a, &opts, &problem);
 	if (r == 0)
 		r = lt_pipeline_new(&opts, &a->pipeline, &problem);
-	lt_wipe(opts.fingerprint_key, sizeof(opts.fingerprint_key));
+	lt_wipe(&opts, sizeof(opts));
 	if (r < 0)
 		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
 	return r;
@@ -302,11 +404,16 @@ static int start(struct agent *a)
 	if (r == 0)
 		r = open_ledger(a);
 	if (r == 0)
+		r = open_sources(a);
+	if (r == 0)
 		r = open_pipeline(a);
+	if (r == 0)
+		r = start_writer(a);
 	if (r == 0)
 		r = open_capture(a);
 	if (r < 0)
 		return r;
+	watch_cgroups(a);
 	/* Events of what begins from now on are in the ring already; what runs is read from /proc.
 	 */
 	processes = lt_pipeline_scan_processes(a->pipeline);
@@ -363,6 +470,15 @@ static void log_counters(void)
 	}
 }
 
+/* On SIGHUP at once, else when the file has changed. */
+static void reload_if_due(struct agent *a)
+{
+	if (!hangup && !lt_reload_due(&a->reload))
+		return;
+	hangup = 0;
+	lt_reload_run(&a->reload, a->config, a->pipeline);
+}
+
 static int drain(struct agent *a)
 {
 	struct lt_capture_sink sink = lt_pipeline_sink(a->pipeline);
@@ -384,6 +500,8 @@ static int drain(struct agent *a)
 			continue;
 		next_second = now_ns + 1000000000;
 		say_losses(a);
+		lt_sources_tick(a->sources, now_ns);
+		reload_if_due(a);
 		if (a->debug && ++seconds % 60 == 0)
 			log_counters();
 	}
@@ -401,12 +519,15 @@ static void stop(struct agent *a)
 	a->cache = lt_probe_cache_free(a->cache);
 	if (a->unread)
 		lt_unread_ask(a->unread, NULL);
+	if (a->writer)
+		lt_writer_settle(a->writer);
 	a->pipeline = lt_pipeline_free(a->pipeline);
 	a->unread = lt_unread_free(a->unread);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
 	a->ledger = lt_ledger_close(a->ledger);
 	a->capture = lt_capture_free(a->capture);
+	a->sources = lt_sources_stop(a->sources);
 	if (a->debug)
 		log_counters();
 	a->config = lt_config_free(a->config);
@@ -490,12 +611,17 @@ int lt_cmd_agent(int argc, char **argv)
 	return_large_blocks();
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	/* On a terminal it says that this is gone, and nobody would end the agent then. */
+	if (!isatty(STDERR_FILENO))
+		action.sa_handler = on_hangup;
+	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	r = lt_config_load(a.config_path, &a.config, &problem);
 	if (r < 0) {
 		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
 		return LT_EXIT_FAILED;
 	}
+	lt_reload_init(&a.reload, a.config_path);
 	a.config->no_estimate |= a.no_estimate;
 	lt_log_set_level(a.debug ? LT_LOG_DEBUG : a.config->log_level);
 	r = start(&a);

@@ -135,7 +135,8 @@ static enum lt_style make_notes(const struct lt_record *r, char notes[NOTES_SIZE
 	if (call->usage.contradictory)
 		note(notes, "usage contradicts itself");
 	if (!r->counts_in_total)
-		note(notes, "inner hop, not counted");
+		note(notes, r->call.inferred & LT_INFERRED_HOP ? "inner hop (inferred), not counted"
+							       : "inner hop, not counted");
 	return style;
 }
 

@@ -12,8 +12,14 @@ enum lt_exit {
 int lt_cmd_agent(int argc, char **argv);
 int lt_cmd_calls(int argc, char **argv);
 int lt_cmd_report(int argc, char **argv);
+int lt_cmd_runs(int argc, char **argv);
+int lt_cmd_rules(int argc, char **argv);
+int lt_cmd_export(int argc, char **argv);
 int lt_cmd_replay(int argc, char **argv);
 int lt_cmd_prices(int argc, char **argv);
+int lt_cmd_containers(int argc, char **argv);
 int lt_cmd_doctor(int argc, char **argv);
+int lt_cmd_pods(int argc, char **argv);
 int lt_cmd_probe_info(int argc, char **argv);
+int lt_cmd_keys(int argc, char **argv);
 int lt_cmd_version(int argc, char **argv);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options that calls and report have in common: which ledger, which records, which format. */
+/* The options that calls, report and export have in common: which ledger, which records, which
+ * format. */
 #pragma once
 
 #include <getopt.h>

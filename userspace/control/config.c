@@ -6,6 +6,9 @@
 #include "userspace/attribute/rules.h"
 #include "userspace/base/alloc.h"
 #include "userspace/base/parse.h"
+#include "userspace/workload/runtimes.h"
+#include "userspace/workload/kubernetes.h"
+#include "userspace/run/agents.h"
 
 #define RING_BYTES_DEFAULT  (8ull << 20)
 #define RING_BYTES_MIN	    (256ull << 10) /* a few dozen of the largest events */
@@ -272,6 +275,37 @@ static int check_attribution(const struct reader *r, const struct lt_yaml_node *
 	return lt_rules_new(r->config->yaml, r->config->attribution, &rules, r->problem);
 }
 
+/* Only checked here, as the rules are. */
+static int check_containers(const struct reader *r, const struct lt_yaml_node *root)
+{
+	lt_defer(lt_runtimes_config_freep)
+	struct lt_runtimes_config *runtimes = NULL;
+
+	r->config->containers = get(root, "containers");
+	return lt_runtimes_config_new(r->config->yaml, r->config->containers, &runtimes,
+				      r->problem);
+}
+
+/* Only checked here, too: cmd/ starts it. */
+static int check_kubernetes(const struct reader *r, const struct lt_yaml_node *root)
+{
+	int e = read_text(r, get(root, "cluster"), NAME_MAX_BYTES, "a name of at most 39 bytes",
+			  &r->config->cluster);
+
+	r->config->kubernetes = get(root, "kubernetes");
+	return e < 0 ? e : lt_kubernetes_check(r->config->yaml, r->config->kubernetes, r->problem);
+}
+
+/* As the rules: checked here, made for good by cmd/. */
+static int check_agents(const struct reader *r, const struct lt_yaml_node *root)
+{
+	lt_defer(lt_agents_freep)
+	struct lt_agents *agents = NULL;
+
+	r->config->agents = get(root, "agents");
+	return lt_agents_new(r->config->yaml, r->config->agents, &agents, r->problem);
+}
+
 static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
 {
 	const struct lt_yaml_node *node = get(root, "log_level");
@@ -385,11 +419,34 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 	return e;
 }
 
+static int read_flags(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
+}
+
+static int read_providers(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
+}
+
+static int read_credentials(const struct reader *r, const struct lt_yaml_node *root)
+{
+	return lt_credentials_read(r->config->yaml, get(root, "credentials"),
+				   &r->config->credentials, r->problem);
+}
+
 static int read_root(const struct reader *r)
 {
-	static const char *const keys[] = {
-		"log_level", "providers_dir", "prices",	   "hosts",	"attribution",
-		"capture",   "estimate",      "plaintext", "mcp_stdio", NULL};
+	static const char *const keys[] = {"agents",	 "attribution",	  "capture",   "cluster",
+					   "containers", "credentials",	  "estimate",  "hosts",
+					   "kubernetes", "log_level",	  "mcp_stdio", "plaintext",
+					   "prices",	 "providers_dir", NULL};
+	static int (*const sections[])(const struct reader *, const struct lt_yaml_node *) = {
+		read_log_level,	  read_estimate,    read_flags,	       read_providers,
+		read_prices,	  read_hosts,	    read_capture,      read_plain,
+		check_containers, check_kubernetes, check_attribution, check_agents,
+		read_credentials,
+	};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
@@ -399,30 +456,9 @@ static int read_root(const struct reader *r)
 		return lt_yaml_problem(r->config->yaml, root, r->problem,
 				       "the config is a map of settings such as 'log_level: info'");
 	e = lt_yaml_check_keys(r->config->yaml, root, keys, r->problem);
-	if (e < 0)
-		return e;
-	e = read_log_level(r, root);
-	if (e == 0)
-		e = read_estimate(r, root);
-	if (e == 0)
-		e = read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
-	if (e < 0)
-		return e;
-	e = read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
-	if (e < 0)
-		return e;
-	e = read_prices(r, root);
-	if (e < 0)
-		return e;
-	e = read_hosts(r, root);
-	if (e < 0)
-		return e;
-	e = read_capture(r, root);
-	if (e == 0)
-		e = read_plain(r, root);
-	if (e < 0)
-		return e;
-	return check_attribution(r, root);
+	for (size_t i = 0; e == 0 && i < LT_COUNT(sections); i++)
+		e = sections[i](r, root);
+	return e;
 }
 
 static struct lt_config *new_config(void)
@@ -457,7 +493,9 @@ static int from_yaml(struct lt_yaml *yaml, struct lt_config **ret, struct lt_pro
 		return -ENOMEM;
 	}
 	config->yaml = yaml;
-	e = yaml ? read_root(&r) : 0;
+	e = lt_credentials_read(yaml, NULL, &config->credentials, problem);
+	if (e == 0 && yaml)
+		e = read_root(&r);
 	if (e < 0)
 		return e;
 	*ret = lt_take(config);
@@ -487,6 +525,7 @@ struct lt_config *lt_config_free(struct lt_config *config)
 {
 	if (!config)
 		return NULL;
+	lt_credentials_clear(&config->credentials);
 	lt_free(config->hosts);
 	lt_free(config->plain_cgroups);
 	lt_yaml_free(config->yaml);

@@ -5,6 +5,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/yaml.h"
+#include "userspace/control/credentials.h"
 
 struct lt_config_host {
 	const char *host;     /* glob */
@@ -15,6 +16,10 @@ struct lt_config_host {
 struct lt_config {
 	struct lt_yaml *yaml;			/* owns every string; NULL when there is no file */
 	const struct lt_yaml_node *attribution; /* NULL: none */
+	const struct lt_yaml_node *containers;	/* NULL: defaults (workload/runtimes.h) */
+	const struct lt_yaml_node *kubernetes;	/* NULL: none */
+	const char *cluster;			/* its name in records, NULL: none */
+	const struct lt_yaml_node *agents;	/* own ones, NULL: none */
 	enum lt_log_level log_level;
 	const char *providers_dir; /* NULL: none */
 	bool no_estimate;	   /* usage that the wire does not state stays open */
@@ -32,6 +37,7 @@ struct lt_config {
 	uint16_t flow_ports[8]; /* whose connections are watched, default 443 alone */
 	size_t flow_port_count; /* 0: no flow records */
 	uint64_t sweep_ns;	/* how often all processes are looked at again, default 30 s */
+	struct lt_credentials credentials;
 	uint64_t keep_ns; /* how long a file stays attached that nobody runs, default 10 min */
 };
 

@@ -11,7 +11,9 @@ enum {
 	LT_ID_SIZE = 128,
 	LT_WORD_SIZE = 40,
 	LT_HOST_SIZE = 256,
-	LT_TOOL_SIZE = 65
+	LT_TOOL_SIZE = 65,
+	LT_CLAIMS_MAX = 4, /* request headers that the config names */
+	LT_CLAIM_SIZE = 64,
 };
 
 enum lt_tier {
@@ -28,6 +30,7 @@ enum lt_tier {
 enum {
 	LT_INFERRED_HOST = 1, /* from the TLS connection, not from the request */
 	LT_INFERRED_API = 2,  /* from what the answer looks like; its path was not seen */
+	LT_INFERRED_HOP = 4, /* whose call it is a hop of, without a common id; set by the ledger */
 };
 
 /* Whether a usage record is due: not when the call failed or the API is not metered. */
@@ -69,9 +72,10 @@ struct lt_call {
 	char tool_name[LT_TOOL_SIZE]; /* of a tool's call: letters, digits, "_-./" */
 	unsigned status;	      /* 0: no response */
 	unsigned inferred;	      /* LT_INFERRED_* */
-	bool stored; /* reads an object (a batch's line, a stored answer) that can be read again */
-	bool plan;   /* paid for by the month: no cost of its own */
-	bool repeat; /* this process has seen that object's usage before: it counts no more */
+	bool stored;  /* reads an object (a batch's line, a stored answer) that can be read again */
+	bool plan;    /* paid for by the month: no cost of its own */
+	bool relayed; /* the host is no provider's own: a gateway or a server at home */
+	bool repeat;  /* this process has seen that object's usage before: it counts no more */
 	unsigned model; /* 0; n: what the n-th further model used that this exchange is charged for
 			 */
 	bool streaming;
@@ -84,6 +88,7 @@ struct lt_call {
 	uint64_t response_body_bytes;
 	uint64_t lost_bytes;
 	uint64_t credential_fp;	     /* keyed fingerprint, 0 = none seen */
+	uint64_t previous_fp;	     /* the same key under the secret before this one, 0 = none */
 	uint64_t end_user_fp;	     /* keyed fingerprint of the request's user field, 0 = none */
 	char key_kind[LT_WORD_SIZE]; /* of the credential, by its public prefix; "" = not known */
 	/* Whom the provider bills, by its own headers (openai-organization,
@@ -91,8 +96,18 @@ struct lt_call {
 	 * ...); ids, not secrets. */
 	char organization[LT_ID_SIZE];
 	char project[LT_ID_SIZE];
+	/* Only the request names it, the answer does not. */
+	bool organization_claimed, project_claimed;
+	/* Values of the headers that lt_decoder_claims names, "" = not sent; @claim_names: its
+	 * stamp. */
+	char claim[LT_CLAIMS_MAX][LT_CLAIM_SIZE];
+	uint32_t claim_names;
 	uint64_t session_fp; /* keyed fingerprint of the conversation's id on the wire, 0 = none */
 	struct lt_count tool_results; /* of tools, that the request brings back */
+	/* The same for requests that bring the same results back, as a retry does; 0 = none. Not
+	 * kept. */
+	uint64_t results_hash;
+	char previous_id[LT_ID_SIZE]; /* response_id of the call that this one goes on from */
 	char user_agent[64];	      /* product token only, e.g. "OpenAI/Python 2.54.0" */
 };
 
@@ -102,6 +117,8 @@ const char *lt_tier_name(enum lt_tier t);
 struct lt_call_sink {
 	void *arg;
 	void (*call)(void *arg, const struct lt_call *call);
+	/* May be NULL. A metered request was seen, of which a call may come. */
+	void (*begins)(void *arg, const struct lt_conn *conn);
 	/* May be NULL. The first request of a connection was decoded; @host: as it names it. */
 	void (*connection)(void *arg, const struct lt_conn *conn, struct lt_bytes host);
 };

@@ -255,6 +255,7 @@ int lt_catalog_add_host(struct lt_catalog *c, const char *host, const char *prov
 		copy->apis[i].provider = copy;
 	snprintf(copy->hosts[0], LT_PATTERN_SIZE, "%s", host);
 	copy->host_count = 1;
+	copy->named = true;
 	/* A known provider's prices hold behind another name too; in-house servers have none. */
 	if (!copy->price_provider[0] && base->host_count > 0)
 		snprintf(copy->price_provider, sizeof(copy->price_provider), "%s", base->name);

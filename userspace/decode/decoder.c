@@ -28,14 +28,22 @@ int lt_decoder_new(const struct lt_decoder_opts *opts, const struct lt_catalog *
 
 struct lt_decoder *lt_decoder_free(struct lt_decoder *d)
 {
-	if (d)
-		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
 	if (d) {
+		lt_wipe(d->opts.fingerprint_key, sizeof(d->opts.fingerprint_key));
+		lt_wipe(d->opts.previous_key, sizeof(d->opts.previous_key));
 		lt_bpe_shelf_clear(&d->shelf);
 		lt_decoder_forget(d);
 	}
 	lt_free(d);
 	return NULL;
+}
+
+void lt_decoder_claims(struct lt_decoder *d, const char *const *names, size_t count, uint32_t stamp)
+{
+	d->claim_count = count < LT_CLAIMS_MAX ? count : LT_CLAIMS_MAX;
+	d->claim_stamp = stamp;
+	for (size_t i = 0; i < d->claim_count; i++)
+		lt_bytes_copy(d->claim_names[i], sizeof(d->claim_names[i]), lt_bytes_str(names[i]));
 }
 
 /* ---- bodies ---- */
@@ -378,6 +386,8 @@ static enum lt_interest on_request(void *arg, struct lt_exchange *x,
 		w->request_body = LT_REQUEST_GRPC;
 	w->exchange = x;
 	x->user = w;
+	if (d->sink.begins)
+		d->sink.begins(d->sink.arg, x->conn);
 	return api->provider->head_only ? LT_INTEREST_HEAD : LT_INTEREST_BODIES;
 }
 
@@ -398,6 +408,8 @@ static struct lt_work *guess(struct lt_decoder *d, struct lt_exchange *x, struct
 	w->call.status = x->status;
 	w->exchange = x;
 	x->user = w;
+	if (d->sink.begins)
+		d->sink.begins(d->sink.arg, x->conn);
 	return w;
 }
 
@@ -413,6 +425,7 @@ static void on_response(void *arg, struct lt_exchange *x, const struct lt_http_h
 	p = w->api->provider;
 	w->call.status = head->status;
 	lt_work_headers(w, head);
+	lt_work_billed(w, head);
 	w->says_sse = type.n > 0 && memmem(type.p, type.n, "event-stream", 12);
 	w->says_events = holds(type, "amazon.eventstream");
 	/* Ollama streams lines unless it is told not to. 101: a socket. */

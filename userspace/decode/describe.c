@@ -2,6 +2,7 @@
 /* What a request's head says of the call: who is asked, with which key, for which model. */
 #include <ctype.h>
 
+#include "userspace/base/parse.h"
 #include "userspace/decode/credential.h"
 #include "userspace/decode/work.h"
 
@@ -76,30 +77,65 @@ static struct lt_bytes query_model(struct lt_bytes target)
 	return rest;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A model's name in a path or query: "%3A" is a colon. */
 static void copy_model(char *to, size_t size, struct lt_bytes text)
 {
 	char plain[LT_MODEL_SIZE * 2];
-	size_t n = 0;
 
-	for (size_t i = 0; i < text.n && n < sizeof(plain); i++) {
-		bool coded = text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
-			     hex_digit(text.p[i + 2]) >= 0;
+	lt_copy_word(to, size, lt_bytes(plain, lt_percent_decode(text, plain, sizeof(plain))));
+}
 
-		plain[n++] = coded ? (char)(hex_digit(text.p[i + 1]) << 4 |
-					    hex_digit(text.p[i + 2]))
-				   : (char)text.p[i];
-		i += coded ? 2 : 0;
+/* The key's fingerprint and kind; of the key itself nothing is kept. */
+static void describe_credential(struct lt_work *w, const struct lt_http_head *head)
+{
+	const struct lt_decoder_opts *opts = &w->decoder->opts;
+	struct lt_call *c = &w->call;
+	struct lt_key_secrets secrets = {.current = opts->fingerprint_key};
+	struct lt_credential found;
+
+	if (c->first_byte_ns < opts->previous_until_ns)
+		secrets.previous = opts->previous_key;
+	if (!lt_credential_find(&secrets, w->api->provider, head, &found))
+		return;
+	c->credential_fp = found.fp;
+	c->previous_fp = found.previous_fp;
+	lt_copy_word(c->key_kind, sizeof(c->key_kind), lt_bytes_str(found.kind));
+}
+
+/* The answer's word is the provider's own: it replaces what the request claimed. */
+static void bill(char to[LT_ID_SIZE], bool *claimed, enum lt_side side, struct lt_bytes value)
+{
+	if (value.n == 0 || value.n >= LT_ID_SIZE)
+		return;
+	lt_copy_word(to, LT_ID_SIZE, value);
+	*claimed = side == LT_SIDE_REQUEST;
+}
+
+void lt_work_billed(struct lt_work *w, const struct lt_http_head *head)
+{
+	struct lt_call *c = &w->call;
+
+	bill(c->organization, &c->organization_claimed, head->side,
+	     lt_http_field(head, "openai-organization"));
+	bill(c->organization, &c->organization_claimed, head->side,
+	     lt_http_field(head, "anthropic-organization-id"));
+	bill(c->project, &c->project_claimed, head->side, lt_http_field(head, "openai-project"));
+}
+
+/* A value that is too long is left out: a part of a name may be another's name. */
+static void copy_claims(struct lt_call *c, const struct lt_decoder *d,
+			const struct lt_http_head *head)
+{
+	c->claim_names = d->claim_stamp;
+	for (size_t i = 0; i < d->claim_count; i++) {
+		struct lt_bytes value = lt_http_field(head, d->claim_names[i]);
+
+		if (value.n >= LT_CLAIM_SIZE)
+			continue;
+		for (size_t k = 0; k < value.n; k++)
+			c->claim[i][k] = value.p[k] >= ' ' && value.p[k] < 0x7f ? (char)value.p[k]
+										: '_';
 	}
-	lt_copy_word(to, size, lt_bytes(plain, n));
 }
 
 void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
@@ -114,6 +150,7 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 	copy_conn(c, x);
 	lt_copy_word(c->host, sizeof(c->host), host);
 	c->port = head->port;
+	c->relayed = p->named || p->confirm;
 	memcpy(c->provider, p->name, sizeof(c->provider));
 	memcpy(c->gen_ai_provider, p->gen_ai_provider, sizeof(c->gen_ai_provider));
 	memcpy(c->category, w->api->category[0] ? w->api->category : p->category,
@@ -127,9 +164,7 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 	memcpy(c->operation, w->api->operation, sizeof(c->operation));
 	memcpy(c->record_type, w->api->record_type, sizeof(c->record_type));
 	copy_agent(c->user_agent, sizeof(c->user_agent), lt_http_field(head, "user-agent"));
-	for (unsigned i = 0; i < p->credential_header_count && c->credential_fp == 0; i++)
-		c->credential_fp = lt_fingerprint(w->decoder->opts.fingerprint_key,
-						  lt_http_field(head, p->credential_headers[i]));
+	describe_credential(w, head);
 	if (w->rpc)
 		c->operation[0] = '\0'; /* each message says its own */
 	if (head->host.n == 0 && host.n > 0)
@@ -140,6 +175,8 @@ void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 		   parts.model.n ? parts.model : query_model(head->target));
 	lt_copy_word(w->object, sizeof(w->object), parts.id);
 	lt_work_request_headers(w, head);
+	lt_work_billed(w, head);
+	copy_claims(c, w->decoder, head);
 }
 
 static bool holds(struct lt_bytes text, const char *word)

@@ -6,6 +6,7 @@
 #include "userspace/base/money.h"
 #include "userspace/base/parse.h"
 #include "userspace/decode/credential.h"
+#include "userspace/decode/session.h"
 #include "userspace/decode/work.h"
 
 enum { LT_FORM_RULES_MAX = 8 };
@@ -86,6 +87,25 @@ static struct lt_bytes model_name(const struct lt_shape *shape, struct lt_bytes 
 static const char blocked[] = "BLOCKED:";
 enum { BLOCKED_MARK = sizeof(blocked) - 1 };
 
+/* Who uses the program; some say in the same text in which session. */
+static void user_field(struct lt_work *w, struct lt_bytes text)
+{
+	const uint8_t *key = w->decoder->opts.fingerprint_key;
+	struct lt_bytes session = lt_session_of_user(text);
+
+	w->call.end_user_fp = lt_session_user_fp(key, text, session);
+	if (!w->call.session_fp)
+		w->call.session_fp = lt_fingerprint(key, session);
+}
+
+/* Said by a header, by the body, or (@weak) only by the key of its cache. */
+static void session_field(struct lt_work *w, struct lt_bytes text, bool weak)
+{
+	if (w->session_said || (weak && (w->call.session_fp || !lt_session_is_cache_key(text))))
+		return;
+	w->call.session_fp = lt_fingerprint(w->decoder->opts.fingerprint_key, text);
+}
+
 void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, struct lt_bytes text)
 {
 	struct lt_call *c = &w->call;
@@ -115,7 +135,14 @@ void lt_work_field(struct lt_work *w, enum lt_side side, enum lt_field field, st
 		lt_copy_word(c->error_type, sizeof(c->error_type), error_name(text));
 		break;
 	case LT_F_USER:
-		c->end_user_fp = lt_fingerprint(w->decoder->opts.fingerprint_key, text);
+		user_field(w, text);
+		break;
+	case LT_F_SESSION:
+	case LT_F_CACHE_KEY:
+		session_field(w, text, field == LT_F_CACHE_KEY);
+		break;
+	case LT_F_PREVIOUS:
+		lt_copy_word(c->previous_id, sizeof(c->previous_id), text);
 		break;
 	case LT_F_OPERATION:
 		lt_copy_word(c->operation, sizeof(c->operation), text);
@@ -261,6 +288,29 @@ static void count_hit(struct lt_work *w, const struct lt_rule *rule, unsigned nu
 	}
 	w->payload_counter[number]++;
 	w->payload_counted = true;
+}
+
+/*
+ * What tools gave is at the end of a conversation that the client sends again and again: each turn
+ * of the model begins the count anew, so it takes one pass and no memory.
+ */
+static void results_hit(struct lt_work *w, const struct lt_rule *rule,
+			const struct lt_json_hit *hit)
+{
+	bool begins = hit->type == LT_JSON_OBJECT || hit->type == LT_JSON_ARRAY;
+	bool value = hit->type == LT_JSON_STRING || hit->type == LT_JSON_NUMBER;
+
+	if (rule->word_count > 0 ? !value || !in_words(rule, hit->text) : !value && !begins)
+		return;
+	if (rule->kind == LT_RULE_MODEL_TURN) {
+		w->model_turns++;
+		w->results = w->result_ids = 0;
+	} else if (rule->kind == LT_RULE_RESULT) {
+		w->results++;
+	} else {
+		for (size_t i = 0; i < hit->text.n; i++)
+			w->result_ids = (w->result_ids ^ hit->text.p[i]) * 0x100000001b3ULL;
+	}
 }
 
 void lt_work_type(struct lt_work *w, struct lt_bytes type)
@@ -418,6 +468,11 @@ static void hit_by_rule(struct lt_work *w, enum lt_side side, const struct lt_ru
 	case LT_RULE_TEXT_SIZE:
 		lt_work_text_hit(w, side, rule, hit);
 		break;
+	case LT_RULE_MODEL_TURN:
+	case LT_RULE_RESULT:
+	case LT_RULE_RESULT_ID:
+		results_hit(w, rule, hit);
+		break;
 	case LT_RULE_DROP:
 		w->dropped |= !in_words(rule, hit->text);
 		w->confirmed |= in_words(rule, hit->text);
@@ -488,6 +543,11 @@ void lt_work_headers(struct lt_work *w, const struct lt_http_head *head)
 void lt_work_request_headers(struct lt_work *w, const struct lt_http_head *head)
 {
 	const struct lt_shape *shape = w->api->shape;
+	struct lt_bytes session = lt_session_header(head);
+
+	if (session.n > 0)
+		lt_work_field(w, LT_SIDE_REQUEST, LT_F_SESSION, session);
+	w->session_said = session.n > 0;
 
 	for (unsigned i = 0; i < shape->request_header_count; i++) {
 		const struct lt_header_rule *rule = &shape->request_header[i];

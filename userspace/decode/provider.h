@@ -52,6 +52,7 @@ struct lt_provider {
 	char free_on_hit[LT_HEADER_NAMES_MAX][LT_WORD_SIZE];
 	unsigned free_on_hit_count;
 	bool head_only;		 /* capture: head */
+	bool named;		 /* the config says that this host speaks these shapes */
 	bool keeps_objects;	 /* has an API that is stored */
 	bool confirm;		 /* found by path on any host: the answer has to look like a call */
 	char like[LT_WORD_SIZE]; /* has the APIs of this provider as well */

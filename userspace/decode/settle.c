@@ -145,6 +145,20 @@ static void settle_counts(struct lt_work *w)
 	}
 }
 
+/* Only of a request that was read to its end: half a conversation ends with other turns. */
+static void settle_results(struct lt_work *w)
+{
+	const uint64_t parts[] = {w->model_turns, w->results, w->result_ids};
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	if (!w->api->shape->has_results || !w->request || w->request_body == LT_REQUEST_FORM)
+		return;
+	w->call.tool_results = (struct lt_count){w->results, true};
+	for (size_t i = 0; i < LT_COUNT(parts); i++)
+		hash = (hash ^ parts[i]) * 0x9e3779b97f4a7c15ULL;
+	w->call.results_hash = w->results > 0 ? hash | 1 : 0;
+}
+
 static enum lt_billable billable(const struct lt_work *w)
 {
 	unsigned status = w->call.status;
@@ -187,6 +201,7 @@ void lt_work_settle(struct lt_work *w, const struct lt_exchange *x, enum lt_end 
 		lt_work_field(w, LT_SIDE_RESPONSE, LT_F_SERVICE_TIER, lt_bytes_str(w->speed));
 	c->ordinal = x->ordinal | (uint64_t)w->emitted << 32;
 	settle_counts(w);
+	settle_results(w);
 	settle_usage(w);
 	if (c->status >= 400 && !c->error_type[0])
 		snprintf(c->error_type, sizeof(c->error_type), "%u", c->status);
@@ -219,6 +234,11 @@ void lt_work_next_call(struct lt_work *w)
 	if (w->shares)
 		w->shares->now_count = w->shares->kept_count = 0;
 	w->call.tool_calls = (struct lt_count){0};
+	w->call.tool_results = (struct lt_count){0};
+	w->call.results_hash = 0;
+	w->model_turns = w->results = w->result_ids = 0;
+	w->call.previous_id[0] = '\0';
+	w->rank[LT_SIDE_REQUEST][LT_F_PREVIOUS] = LT_UNRANKED;
 	lt_work_text_drop(w, LT_SIDE_RESPONSE);
 	lt_work_text_drop(w, LT_SIDE_REQUEST);
 	w->call.response_id[0] = w->call.finish_reason[0] = w->call.error_type[0] = '\0';

@@ -14,8 +14,8 @@ static const char *const meter_names[] = {
 };
 
 static const char *const field_names[] = {
-	"model",      "id",   "finish_reason", "service_tier", "speed",
-	"error_type", "user", "operation",     "stream",       "blocked",
+	"model",     "id",     "finish_reason", "service_tier", "speed",    "error_type", "user",
+	"operation", "stream", "blocked",	"session",	"previous", "cache_key",
 };
 
 static const char *const keep_names[] = {"last", "first", "sum", "max"};
@@ -173,7 +173,8 @@ static int fields(const struct compile *c, struct lt_rules *rules, const struct 
 		if (found < 0)
 			return wrong(c, item,
 				     "unknown field: model, id, finish_reason, service_tier, "
-				     "speed, error_type, user, operation, stream or blocked");
+				     "speed, error_type, user, operation, stream, blocked, "
+				     "session, previous or cache_key");
 		rule.target = (uint8_t)found;
 		r = value_rule(c, rules, item, &rule);
 		if (r < 0)
@@ -617,12 +618,46 @@ static int only_words(const struct compile *c, struct lt_rules *rules,
 	return r < 0 ? r : add_paths(c, rules, lt_yaml_get(map, "paths"), &drop);
 }
 
+/*
+ * What tools gave since the model last spoke. "after": where the model's turns are; "count": the
+ * results; "id": of the calls that these answer. The first two may be some words only.
+ */
+static int tool_results(const struct compile *c, const struct lt_yaml_node *list)
+{
+	static const char *const known[] = {"after", "count", "id", "in", NULL};
+	static const enum lt_rule_kind kinds[] = {LT_RULE_MODEL_TURN, LT_RULE_RESULT,
+						  LT_RULE_RESULT_ID};
+
+	if (expect(c, list, LT_YAML_LIST) < 0)
+		return -EINVAL;
+	c->shape->has_results = list != NULL;
+	lt_yaml_for_each (item, list) {
+		struct lt_rule rule = {0};
+		size_t kind = 0;
+		int r = lt_yaml_check_keys(c->yaml, item, known, c->problem);
+
+		while (r == 0 && kind < LT_COUNT(kinds) && !lt_yaml_get(item, known[kind]))
+			kind++;
+		if (r == 0 && kind == LT_COUNT(kinds))
+			r = wrong(c, item, "one of after, count and id is expected");
+		if (r == 0)
+			r = words(c, lt_yaml_get(item, "in"), &rule);
+		if (r < 0)
+			return r;
+		rule.kind = kinds[kind];
+		r = add_paths(c, &c->shape->request, lt_yaml_get(item, known[kind]), &rule);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* What a request says: fields, and units of its own (numbers, or the length of a text). */
 static int request(const struct compile *c, const struct lt_yaml_node *map)
 {
-	static const char *const known[] = {"fields",  "units",	  "lengths",	"counted",
-					    "only",    "rpc",	  "tool_calls", "estimate",
-					    "headers", "confirm", NULL};
+	static const char *const known[] = {"fields",  "units",	  "lengths",	  "counted",
+					    "only",    "rpc",	  "tool_calls",	  "estimate",
+					    "headers", "confirm", "tool_results", NULL};
 	struct lt_rule confirm = {.kind = LT_RULE_CONFIRM};
 	struct lt_rules *rules = &c->shape->request;
 	int r = lt_yaml_check_keys(c->yaml, map, known, c->problem);
@@ -637,6 +672,8 @@ static int request(const struct compile *c, const struct lt_yaml_node *map)
 		r = server_calls(c, rules, lt_yaml_get(map, "counted"));
 	if (r == 0)
 		r = counters(c, rules, lt_yaml_get(map, "tool_calls"), LT_COUNTS_TOOL_CALLS);
+	if (r == 0)
+		r = tool_results(c, lt_yaml_get(map, "tool_results"));
 	if (r == 0)
 		r = estimate(c, rules, lt_yaml_get(map, "estimate"));
 	if (r == 0 && lt_yaml_get(map, "rpc"))

@@ -56,7 +56,10 @@ enum lt_field {
 	LT_F_USER,
 	LT_F_OPERATION,
 	LT_F_STREAM,
-	LT_F_BLOCKED, /* why a prompt got no answer: the finish reason, with a mark */
+	LT_F_BLOCKED,	/* why a prompt got no answer: the finish reason, with a mark */
+	LT_F_SESSION,	/* id of the conversation */
+	LT_F_PREVIOUS,	/* id of the answer that the request goes on from */
+	LT_F_CACHE_KEY, /* the conversation's, with some clients */
 	LT_F_COUNT,
 };
 
@@ -86,6 +89,9 @@ enum lt_rule_kind {
 	LT_RULE_DROP,	    /* only exchanges whose request says one of the words are charged */
 	LT_RULE_EACH_MODEL, /* the model that the element was charged for */
 	LT_RULE_RPC,	    /* a member of a JSON-RPC message: enum lt_rpc_part */
+	LT_RULE_MODEL_TURN, /* the model has spoken: what tools gave before is no news */
+	LT_RULE_RESULT,	    /* what a tool gave */
+	LT_RULE_RESULT_ID,  /* of the call that it answers */
 };
 
 /* Members of JSON-RPC messages that rules name. */
@@ -159,6 +165,7 @@ struct lt_shape {
 	bool protobuf;		       /* paths are field numbers; bodies are gRPC */
 	char tier_names[LT_TIER_NAMES_MAX][LT_SHAPE_WORD]; /* as finish_names */
 	unsigned tier_name_count;
+	bool has_results; /* says what tools gave, in its requests */
 	bool rpc; /* messages of JSON-RPC: each request that is answered is a call of its own */
 	char rpc_methods[LT_WORDS_MAX][LT_SHAPE_WORD]; /* those that are */
 	unsigned rpc_method_count;

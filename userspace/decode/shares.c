@@ -87,6 +87,8 @@ bool lt_work_shares_call(const struct lt_work *w, unsigned n, struct lt_call *re
 		memcpy(ret->response_model, share->model, sizeof(share->model));
 		ret->request_model[0] = ret->finish_reason[0] = '\0';
 		ret->tool_calls = (struct lt_count){0};
+		ret->tool_results = (struct lt_count){0};
+		ret->results_hash = 0;
 		ret->inline_cost_known = false; /* it was that of the whole exchange */
 		ret->request_body_bytes = ret->response_body_bytes = 0;
 		memset(&ret->usage, 0, sizeof(ret->usage));

@@ -125,6 +125,10 @@ struct lt_work {
 	uint64_t payload_counter[LT_RULES_MAX]; /* conditional counts, by rule, until the type is
 						   known */
 	bool payload_counted;
+	/* Of the request: turns of the model, what tools gave since the last one, for which calls.
+	 */
+	uint64_t model_turns, results, result_ids;
+	bool session_said;			  /* by a header */
 	struct lt_count header_meter[LT_M_COUNT]; /* said by headers, where the body says nothing */
 	bool replaces;	    /* the next meter begins a usage object that replaces the one before */
 	bool guessed;	    /* the request was not seen: the answer's beginning chose the API */
@@ -159,7 +163,10 @@ struct lt_decoder {
 	struct lt_bpe_shelf shelf;
 	size_t open;
 	uint64_t (*seen)[LT_SEEN_WAYS]; /* objects whose usage has passed, newest first in a set */
-	struct lt_progress *progress;	/* LT_PROGRESS_MAX of them, by their object's hash */
+	char claim_names[LT_CLAIMS_MAX][LT_CLAIM_SIZE + 1];
+	size_t claim_count;
+	uint32_t claim_stamp;
+	struct lt_progress *progress; /* LT_PROGRESS_MAX of them, by their object's hash */
 };
 
 /* ---- extract.c: a value that was found, by the rule of its path ---- */
@@ -220,6 +227,9 @@ bool lt_request_is_mcp(const struct lt_http_head *head);
 /* @host: asked for in the head, or what is known of the connection. */
 void lt_work_describe(struct lt_work *w, const struct lt_exchange *x,
 		      const struct lt_http_head *head, struct lt_bytes host);
+
+/* Whom the provider bills, as the head of a request or an answer says. */
+void lt_work_billed(struct lt_work *w, const struct lt_http_head *head);
 
 /* ---- shares.c: several models charged in one exchange ---- */
 

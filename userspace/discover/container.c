@@ -27,7 +27,8 @@ struct walk {
 	bool in_pod;	  /* the name above is a pod */
 	bool in_kubepods; /* below "kubepods", no pod yet */
 	bool in_ecs;
-	bool nspawn; /* the name above is a systemd-nspawn machine */
+	bool nspawn;	/* the name above is a systemd-nspawn machine */
+	bool delegated; /* below the manager of a user */
 	const char *qos;
 };
 
@@ -77,8 +78,15 @@ static void copy_clean(char *to, size_t size, struct lt_bytes b)
 	}
 }
 
+/* Whether somebody else than the host's administrator chooses names here. */
+static bool is_claim(const struct walk *w)
+{
+	return w->delegated || w->c->id[0];
+}
+
 static void found(struct walk *w, struct lt_bytes id, const char *runtime)
 {
+	w->c->id_is_claim = is_claim(w);
 	copy_clean(w->c->id, sizeof(w->c->id), id);
 	lt_bytes_copy(w->c->runtime, sizeof(w->c->runtime), lt_bytes_str(runtime));
 }
@@ -105,6 +113,7 @@ static void found_pod(struct walk *w, const char *uid, const char *qos)
 	w->in_kubepods = false;
 	if (w->c->pod_uid[0])
 		return;
+	w->c->pod_is_claim = is_claim(w);
 	lt_bytes_copy(w->c->pod_uid, sizeof(w->c->pod_uid), lt_bytes_str(uid));
 	lt_bytes_copy(w->c->qos, sizeof(w->c->qos), lt_bytes_str(qos));
 }
@@ -356,6 +365,8 @@ static void unit(struct walk *w, struct lt_bytes name)
 {
 	struct lt_bytes stem = name;
 
+	if (lt_bytes_starts(name, "user@") && ends_with(name, ".service"))
+		w->delegated = true;
 	if (cut_end(&stem, ".service") || cut_end(&stem, ".scope"))
 		copy_clean(w->c->unit, sizeof(w->c->unit), name);
 }
@@ -368,6 +379,7 @@ static void component(struct walk *w, struct lt_bytes name)
 	w->nspawn = false;
 	if (was_nspawn && lt_bytes_is(name, "supervisor")) {
 		w->c->id[0] = w->c->runtime[0] = '\0';
+		w->c->id_is_claim = false;
 		return;
 	}
 	if (cut_end(&slice, ".slice")) {

@@ -74,7 +74,7 @@ static int stat_number(const char *after, unsigned index, uint64_t *ret)
 int lt_procfs_stat(int pid_fd, struct lt_procfs_stat *ret)
 {
 	/* Fields as proc(5) counts them (state is 3), made into words after the command. */
-	enum { PARENT = 4 - 3, FLAGS = 9 - 3, START = 22 - 3 };
+	enum { PARENT = 4 - 3, FLAGS = 9 - 3, START = 22 - 3, STACK = 28 - 3 };
 	char text[STAT_BYTES];
 	ssize_t n = read_text(pid_fd, "stat", text, sizeof(text));
 	long hz = sysconf(_SC_CLK_TCK);
@@ -97,6 +97,8 @@ int lt_procfs_stat(int pid_fd, struct lt_procfs_stat *ret)
 	lt_bytes_copy(ret->comm, sizeof(ret->comm), lt_bytes(open + 1, (size_t)(close - open - 1)));
 	ret->parent_tgid = (uint32_t)parent;
 	ret->kernel_thread = flags & FLAG_KERNEL_THREAD;
+	if (stat_number(close + 1, STACK, &ret->stack_start) < 0)
+		ret->stack_start = 0;
 	ret->start_ns = ticks * (1000000000u / (uint64_t)hz);
 	return 0;
 }
@@ -137,21 +139,14 @@ int lt_procfs_exe(int pid_fd, char ret[LT_EXE_SIZE])
 	return 0;
 }
 
-int lt_procfs_cgroup(int pid_fd, char ret[LT_CGROUP_PATH], bool *ret_v2)
+int lt_procfs_cgroup(int pid_fd, struct lt_cgroup_paths *ret)
 {
-	char text[CGROUP_BYTES], path[LT_CGROUP_PATH];
+	char text[CGROUP_BYTES];
 	ssize_t n = read_text(pid_fd, "cgroup", text, sizeof(text));
-	const char *v2;
 
 	if (n < 0)
 		return (int)n;
-	if (!lt_cgroup_pick(text, (size_t)n, path))
-		return -ENOENT;
-	v2 = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	v2 = v2 ? strchr(v2, '/') : NULL;
-	*ret_v2 = v2 && strncmp(v2, path, strlen(path)) == 0 && v2[strlen(path)] == '\n';
-	lt_bytes_copy(ret, LT_CGROUP_PATH, lt_bytes_str(path));
-	return 0;
+	return lt_cgroup_paths(text, (size_t)n, ret) ? 0 : -ENOENT;
 }
 
 struct env_reader {

@@ -13,7 +13,9 @@
 #define LT_PROCFS_SLACK_NS 20000000ull
 
 struct lt_procfs_stat {
-	uint64_t start_ns; /* boot time, rounded down to a clock tick */
+	uint64_t start_ns;    /* boot time, rounded down to a clock tick */
+	uint64_t stack_start; /* address: another one when it has executed another program; 0: not
+			       * known */
 	uint32_t parent_tgid;
 	char comm[LT_COMM_SIZE];
 	bool kernel_thread;
@@ -26,8 +28,8 @@ LT_MUST_CHECK int lt_procfs_stat(int pid_fd, struct lt_procfs_stat *ret);
 LT_MUST_CHECK int lt_procfs_uid(int pid_fd, uint32_t *ret);
 /* Without " (deleted)". -ENOENT for kernel threads and zombies. */
 LT_MUST_CHECK int lt_procfs_exe(int pid_fd, char ret[LT_EXE_SIZE]);
-/* *ret_v2: the picked path is the one of the "0::" line. -ENOENT when there is none. */
-LT_MUST_CHECK int lt_procfs_cgroup(int pid_fd, char ret[LT_CGROUP_PATH], bool *ret_v2);
+/* -ENOENT when there is none. */
+LT_MUST_CHECK int lt_procfs_cgroup(int pid_fd, struct lt_cgroup_paths *ret);
 /* Values of the variables @names, "" where not set. Everything else is forgotten while it is read.
  */
 LT_MUST_CHECK int lt_procfs_environ(int pid_fd, const char *const *names, size_t count,

@@ -60,6 +60,8 @@
 	LT_F(TEXT, "pod_uid", who.container.pod_uid, , )                                           \
 	LT_F(TEXT, "qos", who.container.qos, , )                                                   \
 	LT_F(TEXT, "unit", who.container.unit, , )                                                 \
+	LT_F(BOOL, "container_claimed", who.container.id_is_claim, , )                             \
+	LT_F(BOOL, "pod_claimed", who.container.pod_is_claim, , )                                  \
 	LT_F(TEXT, "cluster", who.cluster, , )                                                     \
 	LT_F(TEXT, "container_name", who.container_name, , )                                       \
 	LT_F(TEXT, "image", who.image, , )                                                         \

@@ -7,16 +7,18 @@
 
 #include "userspace/ledger/ledger.h"
 
-enum { LT_LEDGER_PATH = 4000 };
+enum { LT_LEDGER_PATH = 4000, LT_JOIN_STATEMENTS = 19 };
 
 struct lt_ledger {
 	sqlite3 *db;
 	sqlite3_stmt *insert; /* of the writer, prepared at open */
-	sqlite3_stmt *mark_stored;
-	sqlite3_stmt *mark_self;
-	sqlite3_stmt *mark_others;
-	sqlite3_stmt *carry_cost;
-	sqlite3_stmt *mark_parents;
+	sqlite3_stmt *join[LT_JOIN_STATEMENTS];
+	bool has_outers; /* there may be calls to hosts that are no provider's own */
+	unsigned outers_added;
+	bool (*serves)(void *arg, uint32_t tgid, uint64_t process_start_ns, uint16_t port);
+	void *serves_arg;
+	sqlite3_stmt *add_alias;
+	sqlite3_stmt *follow_alias;
 	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
 	sqlite3_stmt *parts;
 	dev_t device; /* of the file, when it was opened for reading */
@@ -45,6 +47,20 @@ LT_MUST_CHECK int lt_record_bind(sqlite3_stmt *insert, const struct lt_record *r
 /* From the current row of a select of lt_record_columns. */
 LT_MUST_CHECK int lt_record_read(struct lt_ledger *l, sqlite3_stmt *row, uint64_t *ret_seq,
 				 struct lt_record *ret);
+
+/* ---- credentials.c: the inventory of keys ---- */
+
+/* Makes what it needs, and fills it from the records that are there. */
+LT_MUST_CHECK int lt_credentials_open(struct lt_ledger *l);
+/* Within the writer's transaction; what triggers cannot see. */
+LT_MUST_CHECK int lt_credentials_put(struct lt_ledger *l, const struct lt_record *record);
+
+/* ---- joins.c: hops of one call ---- */
+
+LT_MUST_CHECK int lt_joins_open(struct lt_ledger *l);
+void lt_joins_close(struct lt_ledger *l);
+/* Within the writer's transaction, after @record was written. */
+LT_MUST_CHECK int lt_joins_put(struct lt_ledger *l, const struct lt_record *record);
 
 static inline void lt_finalizep(sqlite3_stmt **s)
 {

@@ -108,10 +108,10 @@ static int open_database(struct lt_ledger *l, const char *path, int flags)
 
 static void close_database(struct lt_ledger *l)
 {
-	sqlite3_stmt **statement[] = {&l->insert,      &l->mark_stored, &l->mark_self,
-				      &l->mark_others, &l->carry_cost,	&l->mark_parents,
-				      &l->units,       &l->parts};
+	sqlite3_stmt **statement[] = {&l->insert, &l->units, &l->parts, &l->add_alias,
+				      &l->follow_alias};
 
+	lt_joins_close(l);
 	for (size_t i = 0; i < LT_COUNT(statement); i++)
 		lt_finalizep(statement[i]);
 	sqlite3_close(l->db);
@@ -207,6 +207,8 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column run_key integer;"
 	      "alter table record add column session_key integer;"
 	      "alter table record add column step_no integer;"
+	      "alter table record add column container_claimed integer not null default 0;"
+	      "alter table record add column pod_claimed integer not null default 0;"
 	      "alter table record add column cluster text;"
 	      "alter table record add column container_name text;"
 	      "alter table record add column image text;"
@@ -269,81 +271,13 @@ static int migrate(struct lt_ledger *l)
 	return r;
 }
 
-/*
- * One call seen at two hops, a gateway's client and the gateway itself: the same response from two
- * hosts in two processes, one inside the other in time. Only the outer one counts. Upstreams of
- * tests answer with the same id again and again, but from one host.
- */
-#define SAME_CALL                                                                                  \
-	"other.dedupe_key = self.dedupe_key and other.record_id <> self.record_id"                 \
-	" and other.conn_tgid <> self.conn_tgid and other.host <> self.host"
-
-static const char mark_self[] =
-	"update record as self set counts_in_total = 0, hop_role = 'terminal',"
-	" parent_record_id = ("
-	"select record_id from record as other where " SAME_CALL
-	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns"
-	" order by other.start_ns desc limit 1)"
-	" where record_id = ?1 and exists (select 1 from record as other where " SAME_CALL
-	" and other.start_ns < self.start_ns and other.end_ns > self.end_ns)";
-
-static const char mark_others[] =
-	"update record as other set counts_in_total = 0, hop_role = 'terminal', parent_record_id = "
-	"?1,"
-	" revision = other.revision + 1 from (select record_id, dedupe_key, conn_tgid, host,"
-	" start_ns, end_ns from record where record_id = ?1) as self"
-	" where other.counts_in_total = 1 and " SAME_CALL
-	" and other.start_ns > self.start_ns and other.end_ns < self.end_ns";
-
-/* The cost goes to the process that began the call: an outer hop that nobody could price takes the
- * inner one's. */
-static const char carry_cost[] =
-	"update record as outer set price_status = inner.price_status, cost_pico = inner.cost_pico,"
-	" currency = inner.currency, price_version = inner.price_version,"
-	" cost_parts = inner.cost_parts, revision = outer.revision + 1"
-	" from record as inner indexed by record_dedupe where inner.dedupe_key = ?2"
-	" and inner.parent_record_id = outer.record_id and inner.cost_pico is not null"
-	" and outer.dedupe_key = ?2 and outer.cost_pico is null"
-	" and ?1 in (outer.record_id, inner.record_id)";
-
-/* A record that others name as their parent began the call, or passed it on. */
-static const char mark_parents[] =
-	"update record as outer set hop_role = iif(outer.parent_record_id is null, 'origin', "
-	"'transit'),"
-	" revision = outer.revision + 1 where outer.dedupe_key = ?2"
-	" and outer.hop_role in ('single', 'terminal') and exists (select 1 from record as inner"
-	" indexed by record_dedupe where inner.dedupe_key = ?2"
-	" and inner.parent_record_id = outer.record_id) and ?1 is not null";
-
-/* A stored object's usage counts once, however often it is read and by whom. */
-#define SAME_OBJECT                                                                                \
-	"other.dedupe_key = self.dedupe_key and other.record_id <> self.record_id"                 \
-	" and other.counts_in_total = 1"                                                           \
-	" and coalesce(other.input_total, other.output_total, other.units) is not null"
-
-static const char mark_stored[] =
-	"update record as self set counts_in_total = 0, parent_record_id = ("
-	"select record_id from record as other where " SAME_OBJECT
-	" order by other.start_ns limit 1)"
-	" where record_id = ?1 and stored = 1"
-	" and exists (select 1 from record as other where " SAME_OBJECT ")";
-
 static int prepare_writing(struct lt_ledger *l)
 {
-	int r;
+	int r = lt_ledger_prepare(l, lt_record_insert, &l->insert);
 
-	r = lt_ledger_prepare(l, lt_record_insert, &l->insert);
 	if (r == 0)
-		r = lt_ledger_prepare(l, mark_stored, &l->mark_stored);
-	if (r == 0)
-		r = lt_ledger_prepare(l, mark_self, &l->mark_self);
-	if (r == 0)
-		r = lt_ledger_prepare(l, mark_others, &l->mark_others);
-	if (r == 0)
-		r = lt_ledger_prepare(l, carry_cost, &l->carry_cost);
-	if (r == 0)
-		r = lt_ledger_prepare(l, mark_parents, &l->mark_parents);
-	return r;
+		r = lt_joins_open(l);
+	return r < 0 ? r : lt_credentials_open(l);
 }
 
 static int make_place(const char *state_dir, const char *path, off_t *ret_size,
@@ -584,22 +518,13 @@ static int step_once(sqlite3_stmt *s)
 
 static int put_one(struct lt_ledger *l, const struct lt_record *record)
 {
-	sqlite3_stmt *mark[] = {l->mark_stored, l->mark_self, l->mark_others, l->carry_cost,
-				l->mark_parents};
-	int r;
+	int r = lt_credentials_put(l, record);
 
-	r = lt_record_bind(l->insert, record);
+	if (r == 0)
+		r = lt_record_bind(l->insert, record);
 	if (r == 0)
 		r = step_once(l->insert);
-	if (r < 0 || sqlite3_changes(l->db) == 0 || !record->dedupe_known)
-		return r;
-	for (size_t i = 0; r == 0 && i < LT_COUNT(mark); i++) {
-		sqlite3_bind_blob(mark[i], 1, record->id.b, 16, SQLITE_STATIC);
-		if (mark[i] == l->carry_cost || mark[i] == l->mark_parents)
-			sqlite3_bind_blob(mark[i], 2, record->dedupe_key, 16, SQLITE_STATIC);
-		r = step_once(mark[i]);
-	}
-	return r;
+	return r < 0 || sqlite3_changes(l->db) == 0 ? r : lt_joins_put(l, record);
 }
 
 /* A page turned out to be damaged: the file is moved aside as at the start, and the next try goes

@@ -32,6 +32,15 @@ bool lt_ledger_has_writer(const char *state_dir);
  * written. */
 LT_MUST_CHECK int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records,
 				size_t count);
+/*
+ * Who can tell whether a process listens on a TCP port: a gateway is joined to its client without a
+ * common response id only where it does. Asked in the thread that writes. NULL: nobody knows, and
+ * there are no such joins.
+ */
+void lt_ledger_serves(struct lt_ledger *l,
+		      bool (*serves)(void *arg, uint32_t tgid, uint64_t process_start_ns,
+				     uint16_t port),
+		      void *arg);
 /* Whether the file that is open still is the one under the ledger's name. */
 bool lt_ledger_is_current(const struct lt_ledger *l);
 /* Tells ledgers apart: one that was moved aside and begun anew is another one. */

@@ -26,6 +26,8 @@ void lt_filter_init(struct lt_filter *f)
  * of the time. */
 static const char *range(const struct lt_filter *f)
 {
+	if (f->by_time)
+		return " +node_seq > ?1 and start_ns >= ?2 and ";
 	return f->after_seq > 0 || f->since_ns == INT64_MIN
 		       ? " node_seq > ?1 and +start_ns >= ?2 and +"
 		       : " +node_seq > ?1 and start_ns >= ?2 and ";
@@ -54,34 +56,15 @@ static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
 	sqlite3_bind_int64(s, 12, f->with_void);
 }
 
-int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
-		     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
-		     void *arg)
+/* The rows of @s, one after the other. */
+static int each_record(struct lt_ledger *l, sqlite3_stmt *s,
+		       int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		       void *arg)
 {
-	lt_defer(lt_finalizep)
-	sqlite3_stmt *s = NULL;
-	char sql[SQL_SIZE];
-	bool newest = f->limit > 0 && f->newest;
 	struct lt_record record;
 	uint64_t seq;
 	int r, step;
 
-	if (newest)
-		snprintf(sql, sizeof(sql),
-			 "select %s from record where node_seq in (select node_seq from record "
-			 "where%s" WHERE "%s order by node_seq desc limit ?11) order by node_seq",
-			 lt_record_columns, range(f), tenant(f));
-	else
-		snprintf(sql, sizeof(sql),
-			 "select %s from record where%s" WHERE "%s order by node_seq%s",
-			 lt_record_columns, range(f), tenant(f), f->limit > 0 ? " limit ?11" : "");
-	r = lt_ledger_prepare(l, sql, &s);
-	if (r < 0)
-		return r;
-	bind_filter(s, f);
-	if (f->limit > 0)
-		sqlite3_bind_int64(s, PARAMETER_LIMIT,
-				   f->limit > INT64_MAX ? INT64_MAX : (int64_t)f->limit);
 	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
 		r = lt_record_read(l, s, &seq, &record);
 		if (r == 0)
@@ -90,6 +73,59 @@ int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 			return r;
 	}
 	return lt_sqlite_errno(step);
+}
+
+int lt_query_ids(struct lt_ledger *l, const struct lt_record_id *low,
+		 const struct lt_record_id *high, size_t limit,
+		 int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		 void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE];
+	int r;
+
+	snprintf(sql, sizeof(sql),
+		 "select %s from record where record_id between ?1 and ?2 limit ?3",
+		 lt_record_columns);
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	sqlite3_bind_blob(s, 1, low->b, sizeof(low->b), SQLITE_STATIC);
+	sqlite3_bind_blob(s, 2, high->b, sizeof(high->b), SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	return each_record(l, s, each, arg);
+}
+
+int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
+		     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record),
+		     void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE];
+	bool newest = f->limit > 0 && f->newest;
+	int r;
+
+	if (newest)
+		snprintf(sql, sizeof(sql),
+			 "select %s from record where node_seq in (select node_seq from record "
+			 "where%s" WHERE "%s order by node_seq desc limit ?11) order by node_seq",
+			 lt_record_columns, range(f), tenant(f));
+	else
+		snprintf(sql, sizeof(sql),
+			 "select %s from record%s where%s" WHERE "%s order by %s%s",
+			 lt_record_columns, f->by_time ? " indexed by record_start" : "", range(f),
+			 tenant(f), f->by_time ? "start_ns, record_id" : "node_seq",
+			 f->limit > 0 ? " limit ?11" : "");
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	bind_filter(s, f);
+	if (f->limit > 0)
+		sqlite3_bind_int64(s, PARAMETER_LIMIT,
+				   f->limit > INT64_MAX ? INT64_MAX : (int64_t)f->limit);
+	return each_record(l, s, each, arg);
 }
 
 int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t limit,
@@ -328,6 +364,111 @@ int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f, const char *
 	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
 		read_group(s, (int)count, &group);
 		r = each(arg, &group);
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}
+
+#define IS_TOOL "record_type in ('tool_api', 'mcp')"
+
+static const char run_sums[] =
+	", min(start_ns), max(start_ns), count(*) filter (where not " IS_TOOL "),"
+	" count(*) filter (where not " IS_TOOL
+	" and (status_code >= 400 or error_type is not null)),"
+	" count(*) filter (where " IS_TOOL "),"
+	" sum(tool_calls) filter (where not " IS_TOOL "), max(step_no),"
+	" count(distinct session_key),"
+	" count(distinct conn_tgid || '/' || conn_process_start_ns)" HALVES("input_total")
+		HALVES("output_total") HALVES(CACHED) HALVES("cache_write_total")
+			HALVES("reasoning") HALVES("cost_pico");
+
+/* The columns of a run, in the order of the query. */
+enum {
+	RUN_KEY,
+	RUN_AGENT,
+	RUN_COMM,
+	RUN_EXE,
+	RUN_TENANT,
+	RUN_CURRENCY,
+	RUN_FIRST,
+	RUN_LAST,
+	RUN_CALLS,
+	RUN_ERRORS,
+	RUN_TOOLS,
+	RUN_ASKED,
+	RUN_STEPS,
+	RUN_SESSIONS,
+	RUN_PROCESSES,
+	RUN_INPUT,
+	RUN_COST = RUN_INPUT + 10
+};
+
+static struct lt_count plain_count(sqlite3_stmt *s, int at)
+{
+	return (struct lt_count){(uint64_t)sqlite3_column_int64(s, at),
+				 sqlite3_column_type(s, at) != SQLITE_NULL};
+}
+
+static void read_run(sqlite3_stmt *s, struct lt_run_sums *run)
+{
+	*run = (struct lt_run_sums){
+		.run = (const char *)sqlite3_column_text(s, RUN_KEY),
+		.agent = (const char *)sqlite3_column_text(s, RUN_AGENT),
+		.comm = (const char *)sqlite3_column_text(s, RUN_COMM),
+		.exe = (const char *)sqlite3_column_text(s, RUN_EXE),
+		.tenant = (const char *)sqlite3_column_text(s, RUN_TENANT),
+		.currency = (const char *)sqlite3_column_text(s, RUN_CURRENCY),
+		.first_ns = sqlite3_column_int64(s, RUN_FIRST),
+		.last_ns = sqlite3_column_int64(s, RUN_LAST),
+		.calls = (uint64_t)sqlite3_column_int64(s, RUN_CALLS),
+		.errors = (uint64_t)sqlite3_column_int64(s, RUN_ERRORS),
+		.tools_seen = (uint64_t)sqlite3_column_int64(s, RUN_TOOLS),
+		.tools_asked = plain_count(s, RUN_ASKED),
+		.steps = plain_count(s, RUN_STEPS),
+		.sessions = (uint64_t)sqlite3_column_int64(s, RUN_SESSIONS),
+		.processes = (uint64_t)sqlite3_column_int64(s, RUN_PROCESSES),
+		.input = read_count(s, RUN_INPUT),
+		.output = read_count(s, RUN_INPUT + 2),
+		.cache_read = read_count(s, RUN_INPUT + 4),
+		.cache_write = read_count(s, RUN_INPUT + 6),
+		.reasoning = read_count(s, RUN_INPUT + 8),
+	};
+	run->cost_known = read_halves(s, RUN_COST, &run->cost);
+	if (!run->currency)
+		run->currency = "";
+}
+
+/* Whose a run is, is said by its oldest process: SQLite takes the other columns from the row of the
+ * one min(). */
+int lt_query_runs(struct lt_ledger *l, const struct lt_filter *f,
+		  int (*each)(void *arg, const struct lt_run_sums *run), void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE], currency[8];
+	struct lt_run_sums run;
+	int r, step;
+
+	snprintf(sql, sizeof(sql),
+		 "with some as (select * from record where counts_in_total = 1"
+		 " and run_key is not null and%s" WHERE "%s),"
+		 " root as (select run_key as root_key, agent_name as a, comm as c, exe as e,"
+		 " tenant as t, min(process_start_ns) from some group by run_key)"
+		 " select printf('%%016x', run_key), a, c, e, t, " CURRENCY
+		 "%s from some join root on root_key = run_key group by run_key, " CURRENCY
+		 " order by total(cost_pico) desc, count(*) desc, run_key",
+		 range(f), tenant(f), run_sums);
+	r = find_currency(l, currency);
+	if (r == 0)
+		r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	bind_filter(s, f);
+	sqlite3_bind_text(s, PARAMETER_CURRENCY, currency, -1, SQLITE_STATIC);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		read_run(s, &run);
+		r = each(arg, &run);
 		if (r < 0)
 			return r;
 	}

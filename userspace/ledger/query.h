@@ -14,16 +14,24 @@ struct lt_filter {
 	uint64_t after_seq; /* node_seq greater than this */
 	size_t limit;	    /* 0 = no limit */
 	bool with_void;	    /* also records in whose place others stand */
+	bool by_time;	    /* in the order of start, then id, instead of node_seq; no sorting */
 	bool newest;	    /* with a limit: the newest ones (still given oldest first) */
 };
 
 void lt_filter_init(struct lt_filter *f);
 
-/* Calls @each for every record in node_seq order; a negative return stops and is returned. */
+/* Calls @each for every record in node_seq order (or that of @f->by_time); a negative return stops
+ * and is returned. */
 LT_MUST_CHECK int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 				   int (*each)(void *arg, uint64_t node_seq,
 					       const struct lt_record *record),
 				   void *arg);
+
+/* The same for the records whose id lies from @low to @high, both included, at most @limit. */
+LT_MUST_CHECK int
+lt_query_ids(struct lt_ledger *l, const struct lt_record_id *low, const struct lt_record_id *high,
+	     size_t limit,
+	     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record), void *arg);
 
 /*
  * Records behind @after in the order in which they came or changed, at most @limit: who keeps the
@@ -58,6 +66,28 @@ extern const char *const lt_group_dimensions[];
 LT_MUST_CHECK int lt_query_groups(struct lt_ledger *l, const struct lt_filter *f,
 				  const char *const *dimensions, size_t count,
 				  int (*each)(void *arg, const struct lt_group *group), void *arg);
+
+/* A run of an agent (userspace/run): all that its processes called. */
+struct lt_run_sums {
+	/* Borrowed for the call; NULL = null. Agent, program and tenant are those of the oldest
+	 * process of the run that called, which is its root if that one did. */
+	const char *run, *agent, *comm, *exe, *tenant;
+	int64_t first_ns, last_ns;   /* wall, when the first and the last of them began */
+	uint64_t calls, errors;	     /* but those of tools */
+	uint64_t tools_seen;	     /* calls of tools: APIs of these, MCP */
+	struct lt_count tools_asked; /* calls of tools that models asked for */
+	struct lt_count steps;	     /* of the session that has most */
+	uint64_t sessions, processes;
+	struct lt_count input, output, cache_read, cache_write, reasoning;
+	bool cost_known;
+	lt_int128 cost; /* pico */
+	const char *currency;
+};
+
+/* Only records that count in totals. Rows ordered by cost, then calls. A run that cost money in
+ * several currencies is as many rows. */
+LT_MUST_CHECK int lt_query_runs(struct lt_ledger *l, const struct lt_filter *f,
+				int (*each)(void *arg, const struct lt_run_sums *run), void *arg);
 
 /* Connections to known hosts that nobody could read (coverage known_host_encrypted). */
 struct lt_flow_sums {

@@ -39,6 +39,8 @@ struct lt_writer {
 		*queue; /* of pointers: a record is large, and a quiet queue must cost nothing */
 	pthread_t thread;
 	atomic_uint_least64_t deadline_ns; /* boot time; 0: not stopping */
+	pthread_mutex_t amending;	   /* held while records are looked at again */
+	bool settled;			   /* none is any more */
 	bool failing;
 	bool waiting;	      /* records were written that wait for an orchestrator */
 	uint64_t version;     /* of what was known when they were looked at last */
@@ -128,7 +130,7 @@ static void amend(struct lt_writer *w)
 	struct lt_amended done;
 	uint64_t version;
 
-	if (!w->opts.again || now_ns < w->amend_ns || w->failing)
+	if (now_ns < w->amend_ns || w->failing)
 		return;
 	version = w->opts.version(w->opts.arg);
 	if (version == w->version && !w->waiting && w->amend_after == 0)
@@ -149,6 +151,21 @@ static void amend(struct lt_writer *w)
 	lt_counter_add(LT_C_RECORDS_AMENDED, done.changed);
 }
 
+static void amend_if_due(struct lt_writer *w)
+{
+	pthread_mutex_lock(&w->amending);
+	if (w->opts.again && !w->settled)
+		amend(w);
+	pthread_mutex_unlock(&w->amending);
+}
+
+void lt_writer_settle(struct lt_writer *w)
+{
+	pthread_mutex_lock(&w->amending);
+	w->settled = true;
+	pthread_mutex_unlock(&w->amending);
+}
+
 static void *work(void *arg)
 {
 	struct lt_writer *w = arg;
@@ -156,7 +173,7 @@ static void *work(void *arg)
 
 	for (;;) {
 		lt_queue_wait(w->queue, w->amend_after != 0 ? AMEND_TURN_MS : IDLE_MS);
-		amend(w);
+		amend_if_due(w);
 		if (lt_queue_length(w->queue) == 0) {
 			if (lt_queue_closed(w->queue))
 				return NULL;
@@ -187,6 +204,7 @@ static struct lt_writer *free_writer(struct lt_writer *w)
 	if (w->queue)
 		forget(w, lt_queue_length(w->queue));
 	w->queue = lt_queue_free(w->queue);
+	pthread_mutex_destroy(&w->amending);
 	lt_free(w);
 	return NULL;
 }
@@ -202,6 +220,7 @@ int lt_writer_start(struct lt_ledger *ledger, const struct lt_writer_opts *opts,
 
 	if (!w)
 		return -ENOMEM;
+	pthread_mutex_init(&w->amending, NULL);
 	w->ledger = ledger;
 	w->opts = *opts;
 	w->amend_ms = AMEND_MS_MIN;

@@ -29,5 +29,7 @@ LT_MUST_CHECK int lt_writer_start(struct lt_ledger *ledger, const struct lt_writ
 				  struct lt_writer **ret);
 /* Thread: drain. False: queue full, the record is lost (counted in RECORDS_DROPPED). */
 bool lt_writer_put(struct lt_writer *w, const struct lt_record *record);
+/* No record is looked at again from now on, nor while this returns. */
+void lt_writer_settle(struct lt_writer *w);
 /* Writes what is queued (gives up after @timeout_ms), ends the thread, frees. Returns NULL. */
 struct lt_writer *lt_writer_stop(struct lt_writer *w, unsigned timeout_ms);

@@ -450,6 +450,9 @@ int lt_stream_data(struct lt_stream *s, const struct lt_chunk *c)
 	if (!e)
 		return -ENOMEM;
 	e->conn.library = c->library;
+	/* The process may have been moved since: a request is sent from where it is now. */
+	if (c->dir == LT_DIR_WRITE)
+		e->conn.cgroup_id = c->conn->cgroup_id;
 	d = &e->dir[c->dir];
 	final = c->lost > d->lost && c->position > d->expected &&
 		c->lost - d->lost >= c->position - d->expected;

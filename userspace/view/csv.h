@@ -8,7 +8,7 @@
 /*
  * One field: quoted when it must be. A text that a spreadsheet would take for a formula gets an
  * apostrophe in front (process names and hosts come from outside); plain numbers stay as they are.
- * NULL is an empty field.
+ * Bytes that are not UTF-8 become U+FFFD. NULL is an empty field.
  */
 void lt_csv_field(FILE *out, const char *text);
 /* A line of @count fields, ended by CR LF. */

@@ -170,6 +170,8 @@ static void put_who(struct lt_json_writer *w, const struct lt_record *r)
 	put_text(w, "runtime", who->container.runtime);
 	put_text(w, "pod_uid", who->container.pod_uid);
 	put_text(w, "unit", who->container.unit);
+	put_bool(w, "container_claimed", who->container.id_is_claim);
+	put_bool(w, "pod_claimed", who->container.pod_is_claim);
 	put_text(w, "cluster", who->cluster);
 	put_text(w, "container_name", who->container_name);
 	put_text(w, "image", who->image);
@@ -278,6 +280,8 @@ static void put_inferred(struct lt_json_writer *w, unsigned inferred)
 		lt_json_string(w, "host");
 	if (inferred & LT_INFERRED_API)
 		lt_json_string(w, "api");
+	if (inferred & LT_INFERRED_HOP)
+		lt_json_string(w, "hop");
 	lt_json_end_array(w);
 }
 

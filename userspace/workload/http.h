@@ -19,9 +19,19 @@ struct lt_http_opts {
 	bool http2;			  /* with prior knowledge, for gRPC */
 	const char *ca_file;		  /* NULL: the system's */
 	const char *cert_file, *key_file; /* client certificate; NULL: none */
-	bool any_certificate;		  /* only when the config says so */
-	const char *token_file; /* bearer token, read again for each request; NULL: none */
-	unsigned timeout_ms;	/* to connect, and for each answer's head; 0: 5 s */
+	/* The same as PEM text, instead of the files. */
+	const char *ca_pem, *cert_pem, *key_pem;
+	bool any_certificate; /* only when the config says so */
+	/*
+	 * Bearer token, as a file that is read again for each request, or as it is; NULL: none.
+	 * It goes out over TLS or to a unix socket only.
+	 */
+	const char *token_file, *token;
+	/*
+	 * To connect, and for each answer's head; 0: 5 s. With http2 the head may come with the
+	 * first message of a stream: there it has the request's idle_ms.
+	 */
+	unsigned timeout_ms;
 };
 
 struct lt_http_request {
@@ -42,15 +52,16 @@ struct lt_http_answer {
 	unsigned retry_after_s; /* 0: not said */
 };
 
+/* -EINVAL: the URL is not http:// or https:// and a host, or has a path or a password. -ENOMEM. */
 LT_MUST_CHECK int lt_http_new(const struct lt_http_opts *opts, struct lt_http **ret,
 			      struct lt_problem *problem);
 struct lt_http *lt_http_free(struct lt_http *http);
 LT_DEFINE_FREEP(lt_http_free, struct lt_http)
 
 /*
- * Whatever status was answered is 0. -ECONNREFUSED, -ETIMEDOUT, -ENOENT (no such socket), -EACCES
- * (token or key cannot be read), -EPROTO (TLS or HTTP broken, @problem says what), -ECANCELED
- * (stop), or what piece returned.
+ * Whatever status was answered is 0. -ECONNREFUSED (nobody listens, no such host), -ETIMEDOUT,
+ * -ENOENT (no such socket), -EACCES (token or key cannot be read), -EPROTO (TLS or HTTP broken,
+ * @problem says what), -EINVAL (no path), -ECANCELED (stop), or what piece returned.
  */
 LT_MUST_CHECK int lt_http_run(struct lt_http *http, const struct lt_http_request *request,
 			      struct lt_http_answer *ret, struct lt_problem *problem);

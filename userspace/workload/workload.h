@@ -36,6 +36,8 @@ struct lt_container_facts {
 	const char *pod_uid; /* as the cgroup path has it; the next two by the runtime's labels */
 	const char *pod, *namespace;
 	struct lt_pairs labels; /* of the container (OCI, Docker) */
+	uint32_t user; /* whose word it is: 0 = root's, else that user's choice, and of their own
+			  containers alone */
 };
 
 /* A pod as the API server or the kubelet describes it. */
@@ -50,14 +52,18 @@ struct lt_pod_facts {
 	size_t container_count;
 };
 
-/* The two together, as they were when they were found; never changes. Borrowed until put back. */
+/*
+ * The two together, as they were when they were found; never changes. Borrowed until put back. No
+ * text is NULL: "" is not known.
+ */
 struct lt_workload {
 	const char *container_name, *image, *digest;
 	const char *pod_uid, *pod, *namespace, *node, *service_account;
 	const char *owner_kind, *owner_name;
 	struct lt_pairs labels;	     /* of the pod, else of the container */
 	struct lt_pairs annotations; /* of the pod */
-	bool whole; /* nothing more is to be expected: later answers would say the same */
+	uint32_t user; /* as in lt_container_facts; 0 when the pod's word stands beside it */
+	bool whole;    /* nothing more is to be expected: later answers would say the same */
 };
 
 struct lt_workloads;
@@ -72,6 +78,9 @@ struct lt_workloads_opts {
 LT_MUST_CHECK int lt_workloads_new(const struct lt_workloads_opts *opts, struct lt_workloads **ret);
 struct lt_workloads *lt_workloads_free(struct lt_workloads *w);
 LT_DEFINE_FREEP(lt_workloads_free, struct lt_workloads)
+
+/* Which sources there are after all, when that shows only at their start: before the first find. */
+void lt_workloads_expect(struct lt_workloads *w, bool runtime, bool kubernetes);
 
 /* Adds or replaces. -ENOMEM, -EINVAL (no id, no uid). What is too long or too much is cut. */
 LT_MUST_CHECK int lt_workloads_container(struct lt_workloads *w,

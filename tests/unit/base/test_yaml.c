@@ -153,6 +153,57 @@ static void ceilings_hold(void **state)
 	free(closed);
 }
 
+static void problems_say_line_and_column(void **state)
+{
+	static const char *const known[] = {"hosts", "rules", NULL};
+	struct lt_yaml *yaml = parsed("hosts: 1\nrules:\n  - {match: here}\n  - two\n");
+	const struct lt_yaml_node *rules = lt_yaml_get(lt_yaml_root(yaml), "rules");
+	const struct lt_yaml_node *match = lt_yaml_get(rules->child, "match");
+	struct lt_problem problem = {0};
+	char text[600];
+
+	(void)state;
+	lt_yaml_problem(yaml, match, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:3:13: wrong");
+	lt_yaml_key_problem(yaml, match, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:3:6: wrong");
+	lt_yaml_key_problem(yaml, rules->child->next, &problem, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:4:5: wrong");
+	lt_problem_set(&problem, -EINVAL, "t.yaml", 7, "wrong");
+	assert_string_equal(lt_problem_format(&problem, text, sizeof(text)), "t.yaml:7: wrong");
+	assert_int_equal(lt_yaml_check_keys(yaml, rules->child, known, &problem), -EINVAL);
+	assert_int_equal(problem.column, 6);
+	lt_yaml_free(yaml);
+	assert_int_equal(lt_yaml_parse(lt_bytes_str("a: b\n  c: [d\n"), "t", &yaml, &problem),
+			 -EINVAL);
+	assert_true(problem.line > 0 && problem.column > 0);
+}
+
+static void values_are_compared_wherever_they_stand(void **state)
+{
+	static const char text[] = "a: {x: 1, y: [1, 2, {z: q}]}\nb: [1, 2]\n";
+	static const char *const others[] = {
+		"a: {x: 1, y: [1, 2, {z: r}]}\nb: [1, 2]\n",	   "a: {x: 1}\nb: [1, 2]\n",
+		"a: {x: 1, y: [1, 2, {z: q}]}\nb: [2, 1]\n",	   "a: {x: 1, y: [1, 2, {z: q}]}\n",
+		"a: {x: 1, y: [1, 2, {z: q}], w: 1}\nb: [1, 2]\n", "text\n"};
+	struct lt_yaml *a = parsed(text);
+	struct lt_yaml *b = parsed(
+		"# other\n\nb:\n  - 1\n  - 2\na:\n  y: [1, 2, {z: \"q\"}]\n  x: 1\n");
+
+	(void)state;
+	assert_true(lt_yaml_same(lt_yaml_root(a), lt_yaml_root(b)));
+	assert_true(lt_yaml_same(NULL, NULL));
+	assert_false(lt_yaml_same(lt_yaml_root(a), NULL));
+	assert_false(lt_yaml_same(NULL, lt_yaml_root(a)));
+	lt_yaml_free(b);
+	for (size_t i = 0; i < LT_COUNT(others); i++) {
+		b = parsed(others[i]);
+		assert_false(lt_yaml_same(lt_yaml_root(a), lt_yaml_root(b)));
+		lt_yaml_free(b);
+	}
+	lt_yaml_free(a);
+}
+
 static void unknown_keys_get_a_suggestion(void **state)
 {
 	static const char *const known[] = {"provider", "hosts", "models", NULL};
@@ -228,6 +279,8 @@ int main(void)
 		cmocka_unit_test(what_hides_meaning_is_refused),
 		cmocka_unit_test(broken_yaml_names_its_line),
 		cmocka_unit_test(ceilings_hold),
+		cmocka_unit_test(problems_say_line_and_column),
+		cmocka_unit_test(values_are_compared_wherever_they_stand),
 		cmocka_unit_test(unknown_keys_get_a_suggestion),
 		cmocka_unit_test(files_are_read_or_the_reason_is_given),
 		cmocka_unit_test(every_failed_allocation_is_said),

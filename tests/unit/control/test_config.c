@@ -48,9 +48,11 @@ static void is_default(const struct lt_config *c)
 {
 	assert_int_equal(c->log_level, LT_LOG_INFO);
 	assert_null(c->providers_dir);
+	assert_null(c->agents);
 	assert_null(c->price_book);
 	assert_null(c->price_overlay);
 	assert_null(c->attribution);
+	assert_null(c->containers);
 	assert_int_equal(c->host_count, 0);
 	assert_int_equal(c->ring_bytes, 8 << 20);
 	assert_int_equal(c->max_connections, 16384);
@@ -72,7 +74,8 @@ static void nothing_said_means_defaults(void **state)
 					    "# only a comment\n",
 					    "---\n",
 					    "{}",
-					    "prices:\nhosts:\nattribution:\ncapture:\nlog_level:\n",
+					    "prices:\nhosts:\nattribution:\ncapture:\nlog_level:\n"
+					    "containers:\n",
 					    "prices: {book: , overlay: }\ncapture: {sweep: }\n",
 					    "hosts: []\n"};
 
@@ -91,17 +94,20 @@ static void every_setting_is_read(void **state)
 	struct lt_config *c = good(
 		"log_level: debug\n"
 		"providers_dir: /etc/p\n"
+		"agents: [{name: ours, exe: [\"/opt/ours\"]}]\n"
 		"prices: {book: /b.tsv, overlay: \"/o.tsv\"}\n"
 		"hosts:\n"
 		"  - {host: \"*.corp.example\", provider: anthropic, name: proxy}\n"
 		"  - host: llm\n"
 		"attribution: {env: [TEAM], rules: [{set: {team: \"${env.TEAM}\"}}]}\n"
+		"containers: {runtimes: [{type: storage, path: /a}]}\n"
 		"capture: {ring_size: 16M, max_connections: 64, sweep: 2m, flow_ports: [443, "
 		"8443]}\n");
 
 	(void)state;
 	assert_int_equal(c->log_level, LT_LOG_DEBUG);
 	assert_string_equal(c->providers_dir, "/etc/p");
+	assert_non_null(c->agents);
 	assert_string_equal(c->price_book, "/b.tsv");
 	assert_string_equal(c->price_overlay, "/o.tsv");
 	assert_int_equal(c->host_count, 2);
@@ -112,6 +118,7 @@ static void every_setting_is_read(void **state)
 	assert_string_equal(c->hosts[1].provider, "openai_compatible");
 	assert_null(c->hosts[1].name);
 	assert_non_null(c->attribution);
+	assert_non_null(lt_yaml_get(c->containers, "runtimes"));
 	assert_int_equal(c->ring_bytes, 16 << 20);
 	assert_int_equal(c->max_connections, 64);
 	assert_int_equal(c->sweep_ns, 120000000000);
@@ -148,6 +155,8 @@ static void wrong_values_say_what_is_expected(void **state)
 	bad("log_level: loud\n", 1, "error, warn, info or debug");
 	bad("log_level: [info]\n", 1, "error, warn, info or debug");
 	bad("providers_dir: relative/dir\n", 1, "absolute path");
+	bad("agents: x\n", 1, "list of maps");
+	bad("agents:\n  - name: x\n    exe: [\"*\"]\n", 3, "more than wild cards");
 	bad("providers_dir: {a: b}\n", 1, "absolute path");
 	bad("prices: /book\n", 1, "a map with book and overlay");
 	bad("prices:\n  book: \"\"\n", 2, "absolute path");
@@ -226,6 +235,19 @@ static void broken_yaml_is_refused(void **state)
 		assert_null(config);
 		assert_true(problem.text[0] != '\0');
 	}
+}
+
+static void kubernetes_is_checked_early(void **state)
+{
+	lt_defer(lt_config_freep)
+	struct lt_config *c = good("cluster: eu-1\nkubernetes:\n  from: kubelet\n");
+
+	(void)state;
+	assert_string_equal(c->cluster, "eu-1");
+	assert_non_null(c->kubernetes);
+	bad("kubernetes:\n  from: cloud\n", 2, "auto, api, kubelet or off");
+	bad("kubernetes:\n  node: n\n  tokenfile: /t\n", 3, "token_file");
+	bad("cluster: [a]\n", 1, "a name of at most 39 bytes");
 }
 
 static char *read_example(size_t *ret_n)
@@ -359,6 +381,8 @@ static void plaintext_names_ports_and_cgroups(void **state)
 	assert_string_equal(c->plain_cgroups[1], "/c*");
 	assert_false(off->plain);
 	assert_true(none->plain && !has_port(none, 11434) && none->mcp_stdio);
+	bad("containers: auto\n", 1, "a map with runtimes and host_root");
+	bad("containers:\n  runtimes:\n  - {type: dokcer}\n", 3, "docker, podman");
 	bad("mcp_stdio: 1\n", 1, "true or false");
 	bad("plaintext: yes\n", 1, "a map with enabled, ports and cgroups");
 	bad("plaintext: {enabled: 1}\n", 1, "true or false");
@@ -410,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_missing_file_is_a_problem_when_it_was_named),
 		cmocka_unit_test(the_default_file_may_be_missing),
 		cmocka_unit_test(plaintext_names_ports_and_cgroups),
+		cmocka_unit_test(kubernetes_is_checked_early),
 		cmocka_unit_test(every_failed_allocation_is_survived),
 	};
 

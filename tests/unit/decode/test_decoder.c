@@ -16,7 +16,7 @@ enum { CALLS_MAX = 16 };
 static struct lt_catalog *catalog;
 static struct lt_decoder *decoder;
 static struct lt_call calls[CALLS_MAX];
-static unsigned count, connections;
+static unsigned count, connections, begun;
 static char last_host[64];
 
 static void on_call(void *arg, const struct lt_call *call)
@@ -32,6 +32,13 @@ static void on_connection(void *arg, const struct lt_conn *conn, struct lt_bytes
 	assert_int_equal(conn->key.tgid, 0);
 	connections++;
 	lt_bytes_copy(last_host, sizeof(last_host), host);
+}
+
+static void on_begins(void *arg, const struct lt_conn *conn)
+{
+	(void)arg;
+	assert_int_equal(conn->key.tgid, 0);
+	begun++;
 }
 
 static int set_up(void **state)
@@ -51,11 +58,12 @@ static int tear_down(void **state)
 
 static int begin(void **state)
 {
-	const struct lt_call_sink sink = {.call = on_call, .connection = on_connection};
+	const struct lt_call_sink sink = {
+		.call = on_call, .begins = on_begins, .connection = on_connection};
 	const struct lt_decoder_opts opts = {0};
 
 	(void)state;
-	count = connections = 0;
+	count = connections = begun = 0;
 	return lt_decoder_new(&opts, catalog, &sink, &decoder);
 }
 
@@ -587,12 +595,77 @@ static void a_connection_is_told_of_once(void **state)
 	assert_string_equal(last_host, "any.example");
 }
 
+#define ASK(fields) post("api.openai.com/v1/responses", fields, "{\"model\":\"gpt-5\"}", answer)
+
+static void named_headers_are_handed_over(void **state)
+{
+	static const char *const names[] = {"x-tenant-id", "x-team"};
+	static const char answer[] = OK_JSON "{\"id\":\"resp_1\",\"object\":\"response\"}";
+
+	(void)state;
+	lt_decoder_claims(decoder, names, 2, 7);
+	ASK("X-Tenant-ID: acme corp\t1\r\nX-Other: no\r\n");
+	assert_string_equal(calls[0].claim[0], "acme corp_1");
+	assert_string_equal(calls[0].claim[1], "");
+	assert_int_equal(calls[0].claim_names, 7);
+	assert_int_equal(begun, 1);
+	get("api.openai.com/v1/models", OK_JSON "{}");
+	assert_int_equal(begun, 1);
+	/* A part of a name may be another's: what is too long is left out. */
+	ASK("x-tenant-id: a234567890123456789012345678901234567890123456789012345678901234\r\n"
+	    "x-team: b23456789012345678901234567890123456789012345678901234567890123\r\n");
+	assert_string_equal(calls[1].claim[0], "");
+	assert_int_equal(strlen(calls[1].claim[1]), LT_CLAIM_SIZE - 1);
+	lt_decoder_claims(decoder, names + 1, 1, 8);
+	ASK("x-tenant-id: acme\r\nx-team: search\r\n");
+	assert_string_equal(calls[2].claim[0], "search");
+	assert_string_equal(calls[2].claim[1], "");
+	assert_int_equal(calls[2].claim_names, 8);
+	lt_decoder_claims(decoder, NULL, 0, 9);
+	ASK("x-team: search\r\n");
+	assert_string_equal(calls[3].claim[0], "");
+}
+
+static void whom_the_provider_bills_is_the_answers_word(void **state)
+{
+	static const char silent[] = OK_JSON "{\"id\":\"resp_1\",\"object\":\"response\"}";
+	static const char said[] =
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nOpenAI-Organization: acme\r\n"
+		"openai-project: proj_real\r\n\r\n{\"id\":\"resp_2\",\"object\":\"response\"}";
+	static const char claude[] =
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+		"anthropic-organization-id: 5b0c7f5e-0000-4000-8000-000000000000\r\n\r\n"
+		"{\"id\":\"msg_1\",\"type\":\"message\",\"model\":\"claude-sonnet-4-5\","
+		"\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}";
+	const char *answer = silent;
+
+	(void)state;
+	ASK("OpenAI-Organization: org-mine\r\nOpenAI-Project: proj_mine\r\n");
+	assert_string_equal(calls[0].organization, "org-mine");
+	assert_string_equal(calls[0].project, "proj_mine");
+	assert_true(calls[0].organization_claimed && calls[0].project_claimed);
+	answer = said;
+	ASK("OpenAI-Organization: org-mine\r\nOpenAI-Project: proj_mine\r\n");
+	assert_string_equal(calls[1].organization, "acme");
+	assert_string_equal(calls[1].project, "proj_real");
+	assert_false(calls[1].organization_claimed || calls[1].project_claimed);
+	post("api.anthropic.com/v1/messages", "", "{\"model\":\"claude-sonnet-4-5\"}", claude);
+	assert_string_equal(calls[2].organization, "5b0c7f5e-0000-4000-8000-000000000000");
+	assert_false(calls[2].organization_claimed);
+	answer = silent;
+	ASK("");
+	assert_string_equal(calls[3].organization, "");
+	assert_false(calls[3].organization_claimed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_connection_is_told_of_once),
+		TEST(named_headers_are_handed_over),
+		TEST(whom_the_provider_bills_is_the_answers_word),
 		TEST(a_batch_file_is_a_call_for_each_line),
 		TEST(other_files_are_no_batch),
 		TEST(a_stored_answer_counts_once_and_when_it_is_there),

@@ -10,8 +10,9 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/discover/container.h"
 
-#define ID  "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
-#define UID "2b801b7a-5266-4386-864e-45ed71136371"
+#define ID    "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+#define OTHER "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+#define UID   "2b801b7a-5266-4386-864e-45ed71136371"
 
 enum { COLUMNS = 6, PATHS_AT_LEAST = 60 };
 
@@ -75,6 +76,31 @@ static void control_characters_do_not_get_into_names(void **state)
 	assert_string_equal(c.unit, "x?y.service");
 	lt_container_parse("/machine-a\\x00\\x1bb\\xZZ\\x2.scope", &c);
 	assert_string_equal(c.id, "a??b\\xZZ\\x2");
+}
+
+static void check_claims(const char *path, bool id, bool pod)
+{
+	struct lt_container c;
+
+	lt_container_parse(path, &c);
+	assert_int_equal(c.id_is_claim, id);
+	assert_int_equal(c.pod_is_claim, pod);
+}
+
+static void names_that_others_can_choose_are_claims(void **state)
+{
+	(void)state;
+	check_claims("/docker/" ID, false, false);
+	check_claims("/kubepods/burstable/pod" UID "/" ID, false, false);
+	check_claims("/kubepods/burstable/pod" UID "/" ID "/docker/" ID, true, false);
+	check_claims("/docker/" ID "/kubelet/kubepods/burstable/pod" UID "/" ID, true, true);
+	check_claims("/docker/" ID "/system.slice/a.service", false, false);
+	check_claims("/user.slice/user-1000.slice/user@1000.service/docker-" ID ".scope", true,
+		     false);
+	check_claims("/user.slice/user-1000.slice/user@1000.service/kubepods/pod" UID "/" ID, true,
+		     true);
+	check_claims("/user.slice/user-1000.slice/session-1.scope", false, false);
+	check_claims("/machine.slice/systemd-nspawn@build.service/supervisor", false, false);
 }
 
 static void oversized_names_are_cut(void **state)
@@ -158,6 +184,20 @@ static void hybrid_prefers_v2_unless_v1_says_more(void **state)
 	     "/kubepods/burstable/pod" UID "/" ID);
 }
 
+static void hybrid_finds_the_inner_container_in_v1(void **state)
+{
+	(void)state;
+	pick("9:name=systemd:/docker/" ID "/docker/" OTHER "\n4:memory:/docker/" ID "/docker/" OTHER
+	     "\n0::/docker/" ID "\n",
+	     "/docker/" ID "/docker/" OTHER);
+	pick("0::/docker/" ID "\n4:memory:/docker/" ID "/docker/" OTHER "\n",
+	     "/docker/" ID "/docker/" OTHER);
+	/* Deeper, but the same container: the v2 line, whose ids the kernel side tells. */
+	pick("4:memory:/docker/" ID "/init\n0::/docker/" ID "\n", "/docker/" ID);
+	/* Another place, no matter how deep. */
+	pick("4:memory:/a/docker/" OTHER "\n0::/docker/" ID "\n", "/docker/" ID);
+}
+
 static void colons_in_the_path_are_the_paths(void **state)
 {
 	(void)state;
@@ -197,11 +237,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_path_of_the_fixture_is_understood),
 		cmocka_unit_test(control_characters_do_not_get_into_names),
+		cmocka_unit_test(names_that_others_can_choose_are_claims),
 		cmocka_unit_test(oversized_names_are_cut),
 		cmocka_unit_test(every_cut_of_a_long_path_is_safe),
 		cmocka_unit_test(pure_v2_gives_its_only_line),
 		cmocka_unit_test(v1_gives_the_line_that_says_most),
 		cmocka_unit_test(hybrid_prefers_v2_unless_v1_says_more),
+		cmocka_unit_test(hybrid_finds_the_inner_container_in_v1),
 		cmocka_unit_test(colons_in_the_path_are_the_paths),
 		cmocka_unit_test(what_is_no_cgroup_file_gives_nothing),
 		cmocka_unit_test(a_path_too_long_keeps_its_end),

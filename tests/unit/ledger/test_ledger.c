@@ -54,7 +54,8 @@ static void random_record(uint64_t *seed, struct lt_record *r)
 #define LT_F(kind, column, member, a, b) RANDOM_##kind(member, a, b)
 	LT_RECORD_FIELDS
 #undef LT_F
-	r->parent_known = false; /* the ledger's own */
+	r->parent_known = false; /* the ledger's own, as is the role */
+	r->hop = LT_HOP_SINGLE;
 	memset(&r->parent, 0, sizeof(r->parent));
 	r->cost.amount = lt_record_has_amount(r) ? (int64_t)random_u64(seed) : 0;
 	r->call.usage.unit_count = random_u64(seed) % (LT_UNITS_MAX + 1);
@@ -185,8 +186,8 @@ static struct lt_record hop(uint32_t number, const char *host, int64_t start, in
 	r.dedupe_known = true;
 	r.dedupe_key[0] = 7;
 	r.call.conn.tgid = 100 + number;
-	r.start_ns = start;
-	r.end_ns = end;
+	r.start_ns = start * 1000000000;
+	r.end_ns = end * 1000000000;
 	snprintf(r.call.host, sizeof(r.call.host), "%s", host);
 	return r;
 }
@@ -403,8 +404,10 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 {
 	/* What each version has brought, the latest first. */
 	static const char *const undo[] = {
-		"drop index record_pending; drop trigger record_changed; drop index "
-		"record_change_seq;"
+		"drop trigger credential_added; drop trigger credential_changed;"
+		"drop table credential_use; drop table credential_alias;"
+		"drop index record_failed; drop index record_pending;"
+		"drop trigger record_changed; drop index record_change_seq;"
 		"alter table record drop column change_seq; alter table record drop column "
 		"record_state;"
 		"alter table record drop column agent_role;"
@@ -417,6 +420,8 @@ static void an_earlier_ledger_is_brought_up_to_date(void **state)
 		"alter table record drop column run_key;"
 		"alter table record drop column session_key;"
 		"alter table record drop column step_no;"
+		"alter table record drop column container_claimed;"
+		"alter table record drop column pod_claimed;"
 		"alter table record drop column cluster;"
 		"alter table record drop column container_name;"
 		"alter table record drop column image;"

@@ -147,6 +147,64 @@ static void filters_give_what_a_plain_loop_gives(void **state)
 	assert_true(found > 1000);
 }
 
+struct last {
+	int64_t start_ns;
+	struct lt_record_id id;
+	size_t count, early;
+};
+
+static int note_order(void *arg, uint64_t node_seq, const struct lt_record *r)
+{
+	struct last *last = arg;
+
+	(void)node_seq;
+	last->early += r->start_ns < last->start_ns ||
+		       (r->start_ns == last->start_ns && memcmp(r->id.b, last->id.b, 16) <= 0);
+	last->start_ns = r->start_ns;
+	last->id = r->id;
+	last->count++;
+	return 0;
+}
+
+static void by_time_gives_the_same_ones_in_the_order_of_time(void **state)
+{
+	uint64_t seed = 6;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		struct last last = {.start_ns = INT64_MIN};
+		struct got got = {0};
+		struct lt_filter f;
+
+		random_filter(&seed, &f);
+		f.limit = 0;
+		assert_int_equal(lt_query_records(ledger, &f, note_seq, &got), 0);
+		f.by_time = true;
+		assert_int_equal(lt_query_records(ledger, &f, note_order, &last), 0);
+		assert_int_equal(last.count, got.count);
+		assert_int_equal(last.early, 0);
+	}
+}
+
+/* Ten million rows must not be sorted first. */
+static void by_time_needs_no_sorting(void **state)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+
+	(void)state;
+	assert_int_equal(
+		lt_ledger_prepare(ledger,
+				  "explain query plan select * from record indexed by record_start"
+				  " where +node_seq > 0 and start_ns >= 5 and start_ns < 9"
+				  " order by start_ns, record_id",
+				  &s),
+		0);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	assert_non_null(strstr((const char *)sqlite3_column_text(s, 3), "record_start"));
+	assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+}
+
 static int stop_at_three(void *arg, uint64_t node_seq, const struct lt_record *record)
 {
 	(void)arg;
@@ -162,6 +220,26 @@ static void a_reader_may_stop_early(void **state)
 	lt_filter_init(&f);
 	assert_int_equal(lt_query_records(ledger, &f, stop_at_three, NULL), -EPIPE);
 	assert_int_equal(count_records(ledger), RECORDS);
+}
+
+static void records_are_found_by_their_id(void **state)
+{
+	struct got got = {0};
+	struct lt_record_id low = records[7].id, high = records[7].id;
+
+	(void)state;
+	assert_int_equal(lt_query_ids(ledger, &low, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 1);
+	assert_int_equal(got.seq[0], 8);
+	memset(low.b, 0, sizeof(low.b));
+	memset(high.b, 0xff, sizeof(high.b));
+	got.count = 0;
+	assert_int_equal(lt_query_ids(ledger, &low, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 10);
+	got.count = 0;
+	assert_int_equal(lt_query_ids(ledger, &high, &high, 10, note_seq, &got), 0);
+	assert_int_equal(got.count, 0);
+	assert_int_equal(lt_query_ids(ledger, &low, &high, RECORDS, stop_at_three, NULL), -EPIPE);
 }
 
 /* What a record gives for a dimension, as the groups show it; NULL = null. */
@@ -385,6 +463,84 @@ static void money_of_two_currencies_is_never_added(void **state)
 	assert_true(cost[0] == 11 && cost[1] == 22 && cost[2] == 2);
 }
 
+struct two_runs {
+	struct lt_run_sums run[2];
+	char text[2][5][32];
+	size_t count;
+};
+
+static int keep_run(void *arg, const struct lt_run_sums *run)
+{
+	struct two_runs *runs = arg;
+	const char *const texts[] = {run->run, run->agent, run->comm, run->tenant, run->currency};
+
+	assert_true(runs->count < 2);
+	for (size_t i = 0; i < LT_COUNT(texts); i++)
+		snprintf(runs->text[runs->count][i], 32, "%s", texts[i]);
+	runs->run[runs->count++] = *run;
+	return 0;
+}
+
+static int put_of_run(uint32_t number, uint64_t run, uint64_t process, const char *comm,
+		      const char *type, uint64_t step)
+{
+	struct lt_record r = plain_record(RECORDS + 200 + number);
+
+	r.who.run_key = run;
+	r.who.process_start_ns = r.call.process_start_ns = process;
+	r.call.conn.tgid = (uint32_t)process;
+	r.who.session_key = run + process;
+	r.who.step = (struct lt_count){step, true};
+	r.call.status = number == 3 ? 429 : 200;
+	r.call.tool_calls = (struct lt_count){number, true};
+	r.cost.amount = (int64_t)(run * 10);
+	snprintf(r.who.comm, sizeof(r.who.comm), "%s", comm);
+	snprintf(r.who.agent_name, sizeof(r.who.agent_name), "agent-of-%s", comm);
+	snprintf(r.who.tenant, sizeof(r.who.tenant), "t-%s", comm);
+	snprintf(r.call.record_type, sizeof(r.call.record_type), "%s", type);
+	r.counts_in_total = number != 6;
+	return put(ledger, &r);
+}
+
+static void a_run_is_summed_up_and_its_oldest_process_says_whose_it_is(void **state)
+{
+	struct two_runs runs = {0};
+	struct lt_filter f;
+
+	(void)state;
+	assert_int_equal(put_of_run(1, 1, 50, "codex", "llm", 1), 0);
+	assert_int_equal(put_of_run(2, 7, 20, "curl", "llm", 2), 0);
+	assert_int_equal(put_of_run(3, 7, 10, "claude", "llm", 3), 0);
+	assert_int_equal(put_of_run(4, 7, 10, "claude", "mcp", 3), 0);
+	assert_int_equal(put_of_run(5, 7, 10, "claude", "llm", 5), 0);
+	assert_int_equal(put_of_run(6, 7, 5, "proxy", "llm", 9), 0); /* an inner hop */
+	lt_filter_init(&f);
+	assert_int_equal(lt_query_runs(ledger, &f, keep_run, &runs), 0);
+	assert_int_equal(runs.count, 2);
+	assert_string_equal(runs.text[0][0], "0000000000000007");
+	assert_string_equal(runs.text[0][1], "agent-of-claude");
+	assert_string_equal(runs.text[0][2], "claude");
+	assert_string_equal(runs.text[0][3], "t-claude");
+	assert_string_equal(runs.text[0][4], "USD");
+	assert_int_equal(runs.run[0].calls, 3);
+	assert_int_equal(runs.run[0].errors, 1);
+	assert_int_equal(runs.run[0].tools_seen, 1);
+	assert_int_equal(runs.run[0].tools_asked.n, 2 + 3 + 5);
+	assert_int_equal(runs.run[0].steps.n, 5);
+	assert_int_equal(runs.run[0].sessions, 2);
+	assert_int_equal(runs.run[0].processes, 2);
+	assert_int_equal(runs.run[0].input.n, 4 * (1000 + RECORDS + 200) + 2 + 3 + 4 + 5);
+	assert_true(runs.run[0].cost == 4 * 70);
+	assert_int_equal(runs.run[0].last_ns - runs.run[0].first_ns, 3000000000);
+	assert_string_equal(runs.text[1][2], "codex");
+	assert_true(runs.run[1].cost == 10);
+	runs.count = 0;
+	f.tenant = "t-curl";
+	assert_int_equal(lt_query_runs(ledger, &f, keep_run, &runs), 0);
+	assert_int_equal(runs.count, 1);
+	assert_int_equal(runs.run[0].calls, 1);
+}
+
 static void one_tenant_and_a_range_of_time_use_an_index(void **state)
 {
 	static const char *const sql[] = {
@@ -543,11 +699,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_give_what_a_plain_loop_gives),
+		cmocka_unit_test(by_time_gives_the_same_ones_in_the_order_of_time),
+		cmocka_unit_test(by_time_needs_no_sorting),
 		cmocka_unit_test(a_reader_may_stop_early),
+		cmocka_unit_test(records_are_found_by_their_id),
 		cmocka_unit_test(groups_are_the_sums_of_a_plain_loop),
 		cmocka_unit_test(every_named_dimension_works_and_others_are_refused),
 		cmocka_unit_test(sums_beyond_64_bits_stay_exact),
 		cmocka_unit_test(money_of_two_currencies_is_never_added),
+		cmocka_unit_test(a_run_is_summed_up_and_its_oldest_process_says_whose_it_is),
 		cmocka_unit_test(one_tenant_and_a_range_of_time_use_an_index),
 		cmocka_unit_test(hosts_of_a_provider), /* puts more records, as the next one */
 		cmocka_unit_test(encrypted_connections_are_summed_apart),
