@@ -268,7 +268,7 @@ int lt_cursors_each(struct lt_cursors *c, int (*each)(void *arg, const struct lt
 
 	pthread_mutex_lock(&c->lock);
 	r = prepare(c,
-		    "select sink, change_seq, delivered, last_ns, (select count(*) from"
+		    "select sink, change_seq, delivered, last_ns, ledger, (select count(*) from"
 		    " dead_letter where dead_letter.sink = cursor.sink) from cursor order by sink",
 		    &s);
 	while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
@@ -276,9 +276,11 @@ int lt_cursors_each(struct lt_cursors *c, int (*each)(void *arg, const struct lt
 			.seq = (uint64_t)sqlite3_column_int64(s, 1),
 			.delivered = (uint64_t)sqlite3_column_int64(s, 2),
 			.last_ns = sqlite3_column_int64(s, 3),
-			.dead = (uint64_t)sqlite3_column_int64(s, 4),
+			.dead = (uint64_t)sqlite3_column_int64(s, 5),
 		};
 
+		if (sqlite3_column_bytes(s, 4) == sizeof(cursor.ledger))
+			memcpy(cursor.ledger, sqlite3_column_blob(s, 4), sizeof(cursor.ledger));
 		read_text(s, 0, cursor.sink, sizeof(cursor.sink));
 		r = each(arg, &cursor);
 	}

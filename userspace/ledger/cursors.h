@@ -41,6 +41,7 @@ LT_MUST_CHECK int lt_cursor_advance(struct lt_cursors *c, const char *sink,
 
 struct lt_cursor {
 	char sink[LT_SINK_NAME];
+	uint8_t ledger[16]; /* in which ledger: lt_ledger_uid */
 	uint64_t seq;
 	uint64_t delivered, dead; /* since ever; dead: kept now */
 	int64_t last_ns;	  /* wall, of the last advance */

@@ -161,6 +161,23 @@ int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t limit,
 	return lt_sqlite_errno(step);
 }
 
+int lt_query_behind(struct lt_ledger *l, uint64_t after, uint64_t *ret_count)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r = lt_ledger_prepare(l, "select count(*) from record where change_seq > ?1", &s);
+	int step;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
+	step = sqlite3_step(s);
+	if (step != SQLITE_ROW)
+		return lt_sqlite_errno(step);
+	*ret_count = (uint64_t)sqlite3_column_int64(s, 0);
+	return 0;
+}
+
 int lt_query_begin(struct lt_ledger *l)
 {
 	return lt_sqlite_errno(sqlite3_exec(l->db, "begin", NULL, NULL, NULL));

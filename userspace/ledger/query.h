@@ -43,6 +43,9 @@ LT_MUST_CHECK int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t l
 					       const struct lt_record *record),
 				   void *arg);
 
+/* How many records are behind @after, in the same order. */
+LT_MUST_CHECK int lt_query_behind(struct lt_ledger *l, uint64_t after, uint64_t *ret_count);
+
 /* Queries between the two see one state of the ledger. */
 LT_MUST_CHECK int lt_query_begin(struct lt_ledger *l);
 void lt_query_end(struct lt_ledger *l);
