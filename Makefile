@@ -70,7 +70,7 @@ endif
 # ---- rooms -------------------------------------------------------------------------------------------
 # A room and the rooms it links against (the order of the way of the data; see tests/lint/layers).
 
-ROOMS := base collectors capture stream protocol estimate decode flow discover run workload attribute price ledger control view
+ROOMS := base collectors capture stream protocol estimate decode flow discover run workload attribute price ledger export control view
 
 DEPS_base       := base
 DEPS_collectors := collectors base
@@ -86,7 +86,8 @@ DEPS_workload   := workload base
 DEPS_attribute  := attribute workload decode estimate protocol stream discover capture collectors base
 DEPS_price      := price decode estimate protocol stream base
 DEPS_ledger     := ledger attribute workload price decode estimate protocol stream discover capture collectors base
-DEPS_control    := control run $(DEPS_ledger)
+DEPS_export     := export $(DEPS_ledger)
+DEPS_control    := control run $(DEPS_export)
 DEPS_view       := view $(DEPS_control)
 DEPS_cmd        := $(DEPS_view) flow
 

@@ -40,6 +40,7 @@ _ledgertap_options()
 		;;
 	containers) echo "--config --follow --json --help" ;;
 	rules) echo "test check --last --fact --config --state-dir --json --help" ;;
+	sinks) echo "--dead --json --config --state-dir --help" ;;
 	pods) echo "--json --follow --timeout --config --help" ;;
 	keys) echo "list fingerprint rotate --findings --check --format --config --state-dir --provider --force --help" ;;
 	doctor) echo "--config --state-dir --help" ;;
@@ -64,7 +65,7 @@ _ledgertap()
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs keys rules export replay prices containers pods doctor probe-info version --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "agent calls report runs keys rules export sinks replay prices containers pods doctor probe-info version --help" -- "$word")
 		return
 	fi
 	if [[ $command == report && $previous == --by ]]; then

@@ -68,6 +68,22 @@ def shutdown_problems(agent):
     return problems
 
 
+def sink_problems(bed, agent):
+    """Of the agent that has ended: each record of its ledger is in the file as it was in the end."""
+    newest = {}
+    for line in bed.archive.read_text().splitlines():
+        record = json.loads(line)
+        if record["revision"] >= newest.get(record["record_id"], record)["revision"]:
+            newest[record["record_id"]] = record
+    ledger = {record["record_id"]: record for record in read_calls(agent.state)}
+    gone = {key for key, record in newest.items() if record["record_state"] == "void"}
+    problems = [f"record {key} is not in the file" for key in ledger.keys() - newest.keys()]
+    problems += [f"record {key} is in the file alone" for key in newest.keys() - ledger.keys() - gone]
+    problems += [f"record {key} is another one in the file" for key in ledger.keys() & newest.keys()
+                 if ledger[key] != newest[key]]
+    return problems if ledger else ["no record: this proves nothing"]
+
+
 def wait_gone(programs, seconds=3):
     """The kernel frees programs after a grace period."""
     end = time.monotonic() + seconds

@@ -220,7 +220,9 @@ class Bed:
         hosts.write_text("127.0.0.1 localhost " + " ".join(names) + "\n")
         for address in self.addresses:
             self.hosts_of(address).write_text(f"127.0.0.1 localhost\n{address} " + " ".join(names) + "\n")
-        (self.folder / "config.yaml").write_text(CONFIG)
+        self.archive = self.folder / "agent.state" / "archive.jsonl"
+        sink = f"sinks:\n  - {{name: archive, type: file, path: {self.archive}}}\n"
+        (self.folder / "config.yaml").write_text(CONFIG + sink)
         self.served_log.touch()
         interpreter = VENV if VENV.exists() else PYTHON
         self.upstream = subprocess.Popen(

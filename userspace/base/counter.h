@@ -53,6 +53,10 @@
 	X(RECORDS_QUEUED, "records_queued", "records handed to the ledger writer")                 \
 	X(RECORDS_DROPPED, "records_dropped", "records lost because the writer's queue was full")  \
 	X(RECORDS_WRITTEN, "records_written", "records committed to the ledger")                   \
+	X(SINK_DELIVERED, "sink_delivered", "records that sinks took, each sink counted")          \
+	X(SINK_DEAD, "sink_dead_letters", "records, or requests, that a sink will never take")     \
+	X(SINK_RETRIES, "sink_retries", "requests to sinks that failed and are sent again")        \
+	X(SINK_ERRORS, "sink_errors", "failures to read the ledger for a sink")                    \
 	X(RECORDS_AMENDED, "records_amended", "records that an orchestrator's answer completed")   \
 	X(LEDGER_ERRORS, "ledger_errors", "failed attempts to write a batch")
 

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +27,8 @@
 #include "userspace/cmd/unread.h"
 #include "userspace/discover/listening.h"
 #include "userspace/discover/scout.h"
+#include "userspace/export/sinks.h"
+#include "userspace/export/spool.h"
 #include "userspace/ledger/writer.h"
 
 enum {
@@ -33,7 +36,10 @@ enum {
 	POLL_IDLE_MS = 40, /* the same when nothing came for a while */
 	IDLE_POLLS = 100,
 	STOP_WRITER_MS = 1000,
+	STOP_SINKS_MS = 500,
 };
+
+#define SAY_DEAD_NS 60000000000ull
 
 struct agent {
 	const char *config_path;
@@ -47,7 +53,10 @@ struct agent {
 	struct lt_scout *scout;
 	struct lt_ledger *ledger;
 	struct lt_writer *writer;
-	struct lt_listening listening; /* the writer's */
+	struct lt_cursors *cursors; /* NULL, as the next one: there are no sinks */
+	struct lt_spool *spool;
+	atomic_uint_least64_t dead_said_ns; /* boot time: when a dead letter was logged last */
+	struct lt_listening listening;	    /* the writer's */
 	struct lt_unread *unread;
 	struct lt_reload reload;
 	uint64_t dropped; /* records dropped when it was last said */
@@ -226,6 +235,15 @@ static bool serves(void *arg, uint32_t tgid, uint64_t process_start_ns, uint16_t
 	return lt_process_listens(&((struct agent *)arg)->listening, tgid, process_start_ns, port);
 }
 
+static int say_problem(int r, const struct lt_problem *problem)
+{
+	char text[1024];
+
+	if (r < 0)
+		lt_log_error("%s", lt_problem_format(problem, text, sizeof(text)));
+	return r;
+}
+
 static int open_ledger(struct agent *a)
 {
 	struct lt_problem problem = {0};
@@ -246,11 +264,64 @@ static int open_ledger(struct agent *a)
 static int open_sources(struct agent *a)
 {
 	struct lt_problem problem = {0};
-	char text[1024];
-	int r = lt_sources_start(a->config, &a->sources, &problem);
 
+	return say_problem(lt_sources_start(a->config, &a->sources, &problem), &problem);
+}
+
+static void on_committed(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->spool)
+		lt_spool_wake(a->spool);
+}
+
+/* Thread: that of the sink. */
+static void on_sink(void *arg, const struct lt_sink *sink, enum lt_sink_state state,
+		    const char *reason)
+{
+	(void)arg;
+	if (state == LT_SINK_WORKS)
+		lt_log_info("sink %s takes records again", sink->name);
+	else
+		lt_log_warn("sink %s: %s; records stay in the ledger and are sent later%s",
+			    sink->name, reason,
+			    state == LT_SINK_STUCK ? ", once that is mended" : "");
+}
+
+static void on_dead_letter(void *arg, const struct lt_sink *sink, const struct lt_dead_letter *dead)
+{
+	struct agent *a = arg;
+	uint64_t now_ns = lt_clock_boot_ns(), said_ns = atomic_load(&a->dead_said_ns);
+	char id[LT_RECORD_ID_TEXT];
+
+	/* One of many is enough: the command has them all. */
+	if (said_ns != 0 && now_ns - said_ns < SAY_DEAD_NS)
+		return;
+	atomic_store(&a->dead_said_ns, now_ns);
+	lt_log_warn("sink %s will never take record %s: %s; see ledgertap sinks --dead %s",
+		    sink->name, lt_record_id_format(dead->id, id), dead->reason, sink->name);
+}
+
+static int start_sinks(struct agent *a)
+{
+	struct lt_spool_opts opts = {
+		.state_dir = a->state_dir, .state = on_sink, .dead = on_dead_letter, .arg = a};
+	struct lt_problem problem = {0};
+	struct lt_sinks sinks = {.count = 0};
+	int r = lt_sinks_new(a->config->yaml, a->config->sinks, &sinks, &problem);
+
+	if (r < 0 || sinks.count == 0)
+		return say_problem(r, &problem);
+	r = lt_cursors_open(a->state_dir, LT_LEDGER_WRITE, &a->cursors, &problem);
+	if (r < 0) {
+		lt_sinks_done(&sinks);
+		return say_problem(r, &problem);
+	}
+	opts.cursors = a->cursors;
+	r = lt_spool_start(&opts, sinks.sink, sinks.count, &a->spool);
 	if (r < 0)
-		lt_log_error("%s", lt_problem_format(&problem, text, sizeof(text)));
+		lt_log_error("cannot start the sinks: %s", strerror(-r));
 	return r;
 }
 
@@ -258,7 +329,12 @@ static int open_sources(struct agent *a)
 static int start_writer(struct agent *a)
 {
 	struct lt_writer_opts opts = {
-		.status = on_writer, .version = on_version, .again = on_again, .arg = a};
+		.status = on_writer,
+		.committed = on_committed,
+		.version = on_version,
+		.again = on_again,
+		.arg = a,
+	};
 	int r = lt_writer_start(a->ledger, &opts, &a->writer);
 
 	if (r < 0)
@@ -408,6 +484,8 @@ static int start(struct agent *a)
 	if (r == 0)
 		r = open_pipeline(a);
 	if (r == 0)
+		r = start_sinks(a);
+	if (r == 0)
 		r = start_writer(a);
 	if (r == 0)
 		r = open_capture(a);
@@ -525,6 +603,8 @@ static void stop(struct agent *a)
 	a->unread = lt_unread_free(a->unread);
 	if (a->writer)
 		a->writer = lt_writer_stop(a->writer, STOP_WRITER_MS);
+	a->spool = lt_spool_stop(a->spool, STOP_SINKS_MS);
+	a->cursors = lt_cursors_close(a->cursors);
 	a->ledger = lt_ledger_close(a->ledger);
 	a->capture = lt_capture_free(a->capture);
 	a->sources = lt_sources_stop(a->sources);

@@ -13,7 +13,7 @@
 #include "userspace/cmd/ledger_args.h"
 #include "userspace/control/config.h"
 #include "userspace/view/record_csv.h"
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 #include "userspace/view/table.h"
 
 enum {
@@ -206,7 +206,7 @@ static int show(void *arg, uint64_t node_seq, const struct lt_record *record)
 		lt_json_writer_init(&c->json, stdout);
 		__attribute__((fallthrough));
 	case LT_FORMAT_JSON:
-		lt_view_record_json(&c->json, node_seq, record);
+		lt_record_json(&c->json, node_seq, record);
 		if (c->args.format == LT_FORMAT_JSONL)
 			putchar('\n');
 		break;

@@ -15,6 +15,7 @@ int lt_cmd_report(int argc, char **argv);
 int lt_cmd_runs(int argc, char **argv);
 int lt_cmd_rules(int argc, char **argv);
 int lt_cmd_export(int argc, char **argv);
+int lt_cmd_sinks(int argc, char **argv);
 int lt_cmd_replay(int argc, char **argv);
 int lt_cmd_prices(int argc, char **argv);
 int lt_cmd_containers(int argc, char **argv);

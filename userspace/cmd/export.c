@@ -13,7 +13,7 @@
 #include "userspace/view/focus.h"
 #include "userspace/view/focus_before.h"
 #include "userspace/view/full_csv.h"
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 
 enum format { NO_FORMAT, FOCUS, CSV, JSONL };
 
@@ -360,7 +360,7 @@ static int put(void *arg, uint64_t node_seq, const struct lt_record *record)
 		lt_view_full_csv(e->out.f, node_seq, record);
 	} else if (e->format == JSONL) {
 		lt_json_writer_init(&json, e->out.f);
-		lt_view_record_json(&json, node_seq, record);
+		lt_record_json(&json, node_seq, record);
 		putc('\n', e->out.f);
 	} else {
 		r = put_focus(e, record);

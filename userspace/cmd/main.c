@@ -17,6 +17,7 @@ static const struct command {
 	{"keys", lt_cmd_keys, "which API keys were used by whom, unknown and shared ones"},
 	{"rules", lt_cmd_rules, "check the attribution rules; why a record got its tenant"},
 	{"export", lt_cmd_export, "write the records for others: FOCUS, CSV, JSON lines"},
+	{"sinks", lt_cmd_sinks, "how far the sinks have come, and what they refused"},
 	{"replay", lt_cmd_replay, "decode and price recorded exchanges (HAR files)"},
 	{"prices", lt_cmd_prices, "show the price book, look a model up"},
 	{"containers", lt_cmd_containers, "what the container runtimes of this host tell"},

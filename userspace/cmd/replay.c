@@ -9,7 +9,7 @@
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/pipeline.h"
 #include "userspace/view/record_csv.h"
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 #include "userspace/view/table.h"
 
 enum format { JSONL, JSON, TABLE, CSV };
@@ -143,11 +143,11 @@ static void on_record(void *arg, struct lt_record *record)
 	case JSONL:
 		/* Each line is a document of its own. */
 		lt_json_writer_init(&p->json, stdout);
-		lt_view_record_json(&p->json, 0, record);
+		lt_record_json(&p->json, 0, record);
 		putchar('\n');
 		break;
 	case JSON:
-		lt_view_record_json(&p->json, 0, record);
+		lt_record_json(&p->json, 0, record);
 		break;
 	case TABLE:
 		lt_ignore(add_row(p, record)); /* without memory, a row less */

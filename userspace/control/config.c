@@ -8,6 +8,7 @@
 #include "userspace/base/parse.h"
 #include "userspace/workload/runtimes.h"
 #include "userspace/workload/kubernetes.h"
+#include "userspace/export/sinks.h"
 #include "userspace/run/agents.h"
 
 #define RING_BYTES_DEFAULT  (8ull << 20)
@@ -435,17 +436,29 @@ static int read_credentials(const struct reader *r, const struct lt_yaml_node *r
 				   &r->config->credentials, r->problem);
 }
 
+/* Only checked here: cmd/ makes them. */
+static int check_sinks(const struct reader *r, const struct lt_yaml_node *root)
+{
+	struct lt_sinks sinks = {.count = 0};
+	int e;
+
+	r->config->sinks = get(root, "sinks");
+	e = lt_sinks_new(r->config->yaml, r->config->sinks, &sinks, r->problem);
+	lt_sinks_done(&sinks);
+	return e;
+}
+
 static int read_root(const struct reader *r)
 {
 	static const char *const keys[] = {"agents",	 "attribution",	  "capture",   "cluster",
 					   "containers", "credentials",	  "estimate",  "hosts",
 					   "kubernetes", "log_level",	  "mcp_stdio", "plaintext",
-					   "prices",	 "providers_dir", NULL};
+					   "prices",	 "providers_dir", "sinks",     NULL};
 	static int (*const sections[])(const struct reader *, const struct lt_yaml_node *) = {
 		read_log_level,	  read_estimate,    read_flags,	       read_providers,
 		read_prices,	  read_hosts,	    read_capture,      read_plain,
 		check_containers, check_kubernetes, check_attribution, check_agents,
-		read_credentials,
+		read_credentials, check_sinks,
 	};
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;

@@ -17,6 +17,7 @@ struct lt_config {
 	struct lt_yaml *yaml;			/* owns every string; NULL when there is no file */
 	const struct lt_yaml_node *attribution; /* NULL: none */
 	const struct lt_yaml_node *containers;	/* NULL: defaults (workload/runtimes.h) */
+	const struct lt_yaml_node *sinks;	/* NULL: none (export/sinks.h) */
 	const struct lt_yaml_node *kubernetes;	/* NULL: none */
 	const char *cluster;			/* its name in records, NULL: none */
 	const struct lt_yaml_node *agents;	/* own ones, NULL: none */

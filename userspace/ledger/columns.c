@@ -19,7 +19,8 @@
 #define SQL_ID	  " blob"
 
 const char lt_record_table[] =
-	"create table record (node_seq integer not null, record_id blob not null primary key"
+	"create table record (node_seq integer not null, change_seq integer not null,"
+	" record_id blob not null primary key"
 #define LT_F(kind, column, member, a, b) ", " column SQL_##kind
 	LT_RECORD_FIELDS
 #undef LT_F
@@ -32,12 +33,13 @@ const char lt_record_columns[] = "node_seq, record_id"
 				 ", cost_pico, units, cost_parts";
 
 const char lt_record_insert[] =
-	"insert into record (node_seq, record_id"
+	"insert into record (node_seq, change_seq, record_id"
 #define LT_F(kind, column, member, a, b) ", " column
 	LT_RECORD_FIELDS
 #undef LT_F
 	", cost_pico, units, cost_parts) values ("
-	"(select coalesce(max(node_seq), 0) + 1 from record), ?"
+	"(select coalesce(max(node_seq), 0) + 1 from record),"
+	" (select coalesce(max(change_seq), 0) + 1 from record), ?"
 #define LT_F(kind, column, member, a, b) ", ?"
 	LT_RECORD_FIELDS
 #undef LT_F

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "userspace/ledger/ledger.h"
 
@@ -20,6 +21,8 @@ struct lt_ledger {
 	sqlite3_stmt *follow_alias;
 	sqlite3_stmt *units; /* take a JSON column apart; prepared at the first reading */
 	sqlite3_stmt *parts;
+	dev_t device; /* of the file, when it was opened for reading */
+	ino_t inode;
 	int lock; /* on the state directory, of the one writer; -1: none */
 	char error[512];
 	char state_dir[LT_LEDGER_PATH];

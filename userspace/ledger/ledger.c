@@ -163,16 +163,27 @@ static int check(struct lt_ledger *l)
 	return strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 ? 0 : -EBADMSG;
 }
 
+/*
+ * Each commit that changes a record moves it behind all others, so that who reads by change_seq and
+ * keeps its place (a sink) meets every revision, whichever statement made it.
+ */
+#define CHANGES                                                                                    \
+	"create trigger record_changed after update of revision on record"                         \
+	" when new.revision > old.revision begin update record set change_seq ="                   \
+	" (select max(change_seq) + 1 from record) where record_id = new.record_id; end;"
+
 static int create(struct lt_ledger *l)
 {
 	int r = run(l, lt_record_table);
 
 	return r < 0 ? r
-		     : run(l, "create unique index record_node_seq on record (node_seq);"
-			      "create index record_start on record (start_ns);"
-			      "create index record_tenant on record (tenant, start_ns);"
-			      "create index record_dedupe on record (dedupe_key)"
-			      " where dedupe_key is not null");
+		     : run(l,
+			   "create unique index record_node_seq on record (node_seq);"
+			   "create unique index record_change_seq on record (change_seq);" CHANGES
+			   "create index record_start on record (start_ns);"
+			   "create index record_tenant on record (tenant, start_ns);"
+			   "create index record_dedupe on record (dedupe_key)"
+			   " where dedupe_key is not null");
 }
 
 /* What a table of an earlier version lacks. */
@@ -210,13 +221,19 @@ static const char *const steps[SCHEMA_VERSION + 1] = {
 	      "alter table record add column provider_organization text;"
 	      "alter table record add column provider_project text;"
 	      "alter table record add column session_fp integer;"
-	      "alter table record add column tool_results integer;",
+	      "alter table record add column tool_results integer;"
+	      "alter table record add column change_seq integer not null default 0;"
+	      "update record set change_seq = node_seq;"
+	      "create unique index record_change_seq on record (change_seq);" CHANGES,
 };
 
-/* What an earlier agent of the same version may not have made. */
+/* What an earlier agent of the same version may not have made, and who this ledger is. */
 static int add_indexes(struct lt_ledger *l)
 {
-	return run(l, "create index if not exists record_encrypted on record (start_ns)"
+	return run(l, "create table if not exists ledger (uid blob not null) strict;"
+		      "insert into ledger select randomblob(16) where not exists"
+		      " (select 1 from ledger);"
+		      "create index if not exists record_encrypted on record (start_ns)"
 		      " where coverage_class = 'known_host_encrypted';"
 		      "create index if not exists record_pending on record (node_seq)"
 		      " where identity_pending = 1");
@@ -417,8 +434,8 @@ static int open_immutable(struct lt_ledger *l, const char *path, struct lt_probl
 	return open_database(l, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
-static int open_read(struct lt_ledger *l, const char *state_dir, const char *path,
-		     struct lt_problem *problem)
+static int open_read(struct lt_ledger *l, enum lt_ledger_mode mode, const char *state_dir,
+		     const char *path, struct lt_problem *problem)
 {
 	int64_t version = 0;
 	struct stat st;
@@ -426,6 +443,8 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 
 	if (stat(path, &st) < 0)
 		return reading_problem(errno == EACCES ? -EACCES : -ENOENT, state_dir, problem);
+	l->device = st.st_dev;
+	l->inode = st.st_ino;
 	if (access(path, R_OK) < 0)
 		return reading_problem(-EACCES, state_dir, problem);
 	r = open_database(l, path, SQLITE_OPEN_READONLY);
@@ -436,7 +455,8 @@ static int open_read(struct lt_ledger *l, const char *state_dir, const char *pat
 		if (r == 0)
 			r = ask(l, "pragma user_version", &version);
 	}
-	if (r == 0) /* a report reads the whole file: without a system call for every page */
+	if (r == 0 && mode == LT_LEDGER_READ) /* a report reads the whole file: without a system
+						 call for every page */
 		r = run(l, "pragma mmap_size = 1073741824; pragma temp_store = memory");
 	if (r < 0)
 		return ledger_problem(l, r, path, problem);
@@ -471,7 +491,7 @@ int lt_ledger_open(const char *state_dir, enum lt_ledger_mode mode, struct lt_le
 		return lt_problem_set(problem, -EINVAL, NULL, 0,
 				      "the name of the state directory is too long");
 	r = mode == LT_LEDGER_WRITE ? open_write(l, state_dir, l->path, problem)
-				    : open_read(l, state_dir, l->path, problem);
+				    : open_read(l, mode, state_dir, l->path, problem);
 	if (r < 0)
 		return r;
 	*ret = lt_take(l);
@@ -543,6 +563,31 @@ int lt_ledger_put(struct lt_ledger *l, const struct lt_record *const *records, s
 	if (r == -EBADMSG)
 		begin_anew(l);
 	return r;
+}
+
+bool lt_ledger_is_current(const struct lt_ledger *l)
+{
+	struct stat st;
+
+	return stat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode;
+}
+
+int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16])
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r = lt_ledger_prepare(l, "select uid from ledger", &s);
+	int step;
+
+	if (r < 0)
+		return r;
+	step = sqlite3_step(s);
+	if (step != SQLITE_ROW)
+		return step == SQLITE_DONE ? -EBADMSG : lt_sqlite_errno(step);
+	if (sqlite3_column_bytes(s, 0) != 16)
+		return -EBADMSG;
+	memcpy(ret, sqlite3_column_blob(s, 0), 16);
+	return 0;
 }
 
 const char *lt_ledger_error(const struct lt_ledger *l)

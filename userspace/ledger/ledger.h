@@ -11,7 +11,8 @@
 
 struct lt_ledger;
 
-enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_WRITE };
+/* FOLLOW: reads for as long as the agent runs, without mapping the file into its memory. */
+enum lt_ledger_mode { LT_LEDGER_READ, LT_LEDGER_FOLLOW, LT_LEDGER_WRITE };
 
 /*
  * WRITE makes directory and file (0700, 0600) and migrates; a corrupt file is moved aside (never
@@ -40,5 +41,9 @@ void lt_ledger_serves(struct lt_ledger *l,
 		      bool (*serves)(void *arg, uint32_t tgid, uint64_t process_start_ns,
 				     uint16_t port),
 		      void *arg);
+/* Whether the file that is open still is the one under the ledger's name. */
+bool lt_ledger_is_current(const struct lt_ledger *l);
+/* Tells ledgers apart: one that was moved aside and begun anew is another one. */
+LT_MUST_CHECK int lt_ledger_uid(struct lt_ledger *l, uint8_t ret[16]);
 /* Last error of the library in words, for the log. */
 const char *lt_ledger_error(const struct lt_ledger *l);

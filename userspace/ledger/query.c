@@ -128,6 +128,56 @@ int lt_query_records(struct lt_ledger *l, const struct lt_filter *f,
 	return each_record(l, s, each, arg);
 }
 
+int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t limit,
+		     int (*each)(void *arg, uint64_t change_seq, uint64_t node_seq,
+				 const struct lt_record *record),
+		     void *arg)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	char sql[SQL_SIZE];
+	struct lt_record record;
+	uint64_t seq;
+	int r, step;
+
+	snprintf(sql, sizeof(sql),
+		 "select %s, change_seq from record where change_seq > ?1"
+		 " order by change_seq limit ?2",
+		 lt_record_columns);
+	r = lt_ledger_prepare(l, sql, &s);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
+	sqlite3_bind_int64(s, 2, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		int last = sqlite3_column_count(s) - 1;
+
+		r = lt_record_read(l, s, &seq, &record);
+		if (r == 0)
+			r = each(arg, (uint64_t)sqlite3_column_int64(s, last), seq, &record);
+		if (r < 0)
+			return r;
+	}
+	return lt_sqlite_errno(step);
+}
+
+int lt_query_behind(struct lt_ledger *l, uint64_t after, uint64_t *ret_count)
+{
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
+	int r = lt_ledger_prepare(l, "select count(*) from record where change_seq > ?1", &s);
+	int step;
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(s, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
+	step = sqlite3_step(s);
+	if (step != SQLITE_ROW)
+		return lt_sqlite_errno(step);
+	*ret_count = (uint64_t)sqlite3_column_int64(s, 0);
+	return 0;
+}
+
 int lt_query_begin(struct lt_ledger *l)
 {
 	return lt_sqlite_errno(sqlite3_exec(l->db, "begin", NULL, NULL, NULL));

@@ -33,6 +33,19 @@ lt_query_ids(struct lt_ledger *l, const struct lt_record_id *low, const struct l
 	     size_t limit,
 	     int (*each)(void *arg, uint64_t node_seq, const struct lt_record *record), void *arg);
 
+/*
+ * Records behind @after in the order in which they came or changed, at most @limit: who keeps the
+ * last change_seq and goes on from it meets each record, and each of its later revisions, at least
+ * once. Void records are among them. A negative return of @each stops and is returned.
+ */
+LT_MUST_CHECK int lt_query_changes(struct lt_ledger *l, uint64_t after, size_t limit,
+				   int (*each)(void *arg, uint64_t change_seq, uint64_t node_seq,
+					       const struct lt_record *record),
+				   void *arg);
+
+/* How many records are behind @after, in the same order. */
+LT_MUST_CHECK int lt_query_behind(struct lt_ledger *l, uint64_t after, uint64_t *ret_count);
+
 /* Queries between the two see one state of the ledger. */
 LT_MUST_CHECK int lt_query_begin(struct lt_ledger *l);
 void lt_query_end(struct lt_ledger *l);

@@ -114,6 +114,8 @@ static int commit(struct lt_writer *w)
 		w->waiting |= w->batch[i]->who.pending;
 	forget(w, n);
 	lt_counter_add(LT_C_RECORDS_WRITTEN, n);
+	if (w->opts.committed)
+		w->opts.committed(w->opts.arg);
 	return 0;
 }
 

@@ -16,6 +16,8 @@ struct lt_writer_opts {
 	/* Told (in the writer thread) when writing begins to fail (@error < 0) and when it works
 	 * again (0). */
 	void (*status)(void *arg, int error, const char *text);
+	/* Told (in the writer thread) when records were committed. May be NULL. */
+	void (*committed)(void *arg);
 	/* Records that wait for what orchestrators know are given to @again, see amend.h, when
 	 * @version has grown: it counts what became known. Both in the writer thread; may be NULL.
 	 */

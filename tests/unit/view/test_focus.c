@@ -15,7 +15,7 @@
 #include "userspace/view/focus_row.h"
 #include "userspace/view/focus_share.h"
 #include "userspace/view/full_csv.h"
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 
 enum { ROWS_MAX = 512, COLUMNS_MAX = 128, PICO_PLACES = 12 };
 
@@ -1007,7 +1007,7 @@ static void csv_has_every_member_of_the_json(void **state)
 	r.call.usage.bucket[LT_B_IN_UNCACHED] = (struct lt_count){500, true};
 	r.who.claim_conflict = 15;
 	lt_json_writer_init(&w, out);
-	lt_view_record_json(&w, 9, &r);
+	lt_record_json(&w, 9, &r);
 	fclose(out);
 	json = json_loads(text, 0, NULL);
 	free(text);

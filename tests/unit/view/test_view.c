@@ -12,7 +12,7 @@
 #include "userspace/base/alloc.h"
 #include "userspace/view/csv.h"
 #include "userspace/view/record_csv.h"
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 #include "userspace/view/table.h"
 
 static char *text;
@@ -25,7 +25,7 @@ static json_t *as_json(const struct lt_record *r, uint64_t node_seq)
 	json_t *json;
 
 	lt_json_writer_init(&w, out);
-	lt_view_record_json(&w, node_seq, r);
+	lt_record_json(&w, node_seq, r);
 	fclose(out);
 	json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	free(text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/view/record_json.h"
+#include "userspace/export/record_json.h"
 
 #include <inttypes.h>
 
@@ -298,7 +298,7 @@ static void put_capture(struct lt_json_writer *w, const struct lt_record *r)
 		put_text(w, "source_file", r->source_file);
 }
 
-void lt_view_record_json(struct lt_json_writer *w, uint64_t node_seq, const struct lt_record *r)
+void lt_record_json(struct lt_json_writer *w, uint64_t node_seq, const struct lt_record *r)
 {
 	lt_json_begin_object(w);
 	put_life(w, node_seq, r);
