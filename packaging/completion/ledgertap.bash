@@ -22,7 +22,7 @@ _ledgertap_values()
 
 _ledgertap_options()
 {
-	local filters="--since --until --tenant --team --provider --model --comm --container --pid --state-dir"
+	local filters="--since --until --tenant --team --provider --model --comm --container --namespace --workload --agent --run --pid --state-dir"
 
 	case $1 in
 	agent) echo "--config --state-dir --attach --returns --no-hurry --no-estimate --debug --help" ;;
@@ -50,8 +50,9 @@ _ledgertap_options()
 # --by takes a list: what stands before the last comma is kept.
 _ledgertap_by()
 {
-	local dimensions="tenant team use_case environment cost_center provider model api operation host comm exe
-		pid container runtime pod unit user day hour status status_code category credential"
+	local dimensions="tenant team use_case environment cost_center role provider model api operation host comm exe
+		pid user unit container container_name image runtime pod namespace workload node cluster agent run session
+		day hour status status_code category credential identity_source"
 	local before=""
 
 	[[ $1 == *,* ]] && before=${1%,*},

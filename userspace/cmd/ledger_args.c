@@ -62,10 +62,12 @@ static int read_pid(struct lt_ledger_args *a, const char *value)
 int lt_ledger_args_option(struct lt_ledger_args *a, int option, const char *value)
 {
 	const char **text[128] = {
-		['s'] = &a->state_dir,	  ['t'] = &a->filter.tenant,
-		['T'] = &a->filter.team,  ['p'] = &a->filter.provider,
-		['m'] = &a->filter.model, ['c'] = &a->filter.container,
-		['C'] = &a->filter.comm,
+		['s'] = &a->state_dir,	     ['t'] = &a->filter.tenant,
+		['T'] = &a->filter.team,     ['p'] = &a->filter.provider,
+		['m'] = &a->filter.model,    ['c'] = &a->filter.container,
+		['C'] = &a->filter.comm,     ['N'] = &a->filter.namespace,
+		['W'] = &a->filter.workload, ['A'] = &a->filter.agent,
+		['R'] = &a->filter.run,
 	};
 
 	switch (option) {

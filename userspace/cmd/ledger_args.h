@@ -25,6 +25,9 @@ struct lt_ledger_args {
 		{"provider", required_argument, NULL, 'p'},                                        \
 		{"model", required_argument, NULL, 'm'},                                           \
 		{"container", required_argument, NULL, 'c'},                                       \
+		{"namespace", required_argument, NULL, 'N'},                                       \
+		{"workload", required_argument, NULL, 'W'},                                        \
+		{"agent", required_argument, NULL, 'A'}, {"run", required_argument, NULL, 'R'},    \
 		{"pid", required_argument, NULL, 'P'}, {"comm", required_argument, NULL, 'C'},     \
 		{"help", no_argument, NULL, 'h'},                                                  \
 	{                                                                                          \
@@ -34,9 +37,11 @@ struct lt_ledger_args {
 #define LT_LEDGER_OPTIONS_HELP                                                                     \
 	"  --since T          from then on: 2h, 7d, 2026-11-24 or 2026-11-24T09:30:00Z\n"          \
 	"  --until T          before then\n"                                                       \
-	"  --tenant G, --team G, --provider G, --model G, --comm G\n"                              \
-	"                     only these; * and ? stand for any characters\n"                      \
-	"  --container ID     only this container; the first characters will do\n"                 \
+	"  --tenant G, --team G, --provider G, --model G, --comm G, --namespace G, --workload "    \
+	"G,\n"                                                                                     \
+	"  --agent G          only these; * and ? stand for any characters\n"                      \
+	"  --container ID     only this container: the first characters of its id, or its name\n"  \
+	"  --run ID           only this run of an agent\n"                                         \
 	"  --pid N            only this process\n"                                                 \
 	"  --state-dir DIR    where the ledger is (" LT_STATE_PATH ")\n"                           \
 	"  --help             this text\n"

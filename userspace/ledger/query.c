@@ -11,9 +11,13 @@
 #define WHERE                                                                                      \
 	" start_ns < ?3 and (?5 is null or lt_glob(?5, team))"                                     \
 	" and (?6 is null or lt_glob(?6, provider)) and (?7 is null or lt_glob(?7, " MODEL "))"    \
-	" and (?8 is null or substr(container_id, 1, length(?8)) = ?8)"                            \
+	" and (?8 is null or substr(container_id, 1, length(?8)) = ?8"                             \
+	" or lt_glob(?8, container_name))"                                                         \
 	" and (?9 is null or lt_glob(?9, comm)) and (?10 is null or pid = ?10)"                    \
-	" and (?12 or record_state <> 'void')"
+	" and (?12 or record_state <> 'void') and (?13 is null or lt_glob(?13, namespace))"        \
+	" and (?14 is null or lt_glob(?14, workload_ref) or lt_glob('*/' || ?14, workload_ref))"   \
+	" and (?15 is null or lt_glob(?15, agent_name))"                                           \
+	" and (?16 is null or printf('%%016x', run_key) = ?16)"
 
 enum { PARAMETER_LIMIT = 11, PARAMETER_CURRENCY = 11, SQL_SIZE = 8192 };
 
@@ -45,6 +49,7 @@ static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
 {
 	const char *const text[] = {f->tenant, f->team,	     f->provider,
 				    f->model,  f->container, f->comm};
+	const char *const more[] = {f->namespace, f->workload, f->agent, f->run};
 
 	sqlite3_bind_int64(s, 1, f->after_seq > INT64_MAX ? INT64_MAX : (int64_t)f->after_seq);
 	sqlite3_bind_int64(s, 2, f->since_ns);
@@ -54,6 +59,8 @@ static void bind_filter(sqlite3_stmt *s, const struct lt_filter *f)
 	if (f->pid >= 0)
 		sqlite3_bind_int64(s, 10, f->pid);
 	sqlite3_bind_int64(s, 12, f->with_void);
+	for (size_t i = 0; i < LT_COUNT(more); i++)
+		sqlite3_bind_text(s, 13 + (int)i, more[i], -1, SQLITE_STATIC);
 }
 
 /* The rows of @s, one after the other. */

@@ -8,8 +8,10 @@
 struct lt_filter {
 	int64_t since_ns; /* wall, INT64_MIN = no bound */
 	int64_t until_ns; /* exclusive, INT64_MAX = no bound */
-	const char *tenant, *team, *provider, *model, *container,
-		*comm;	    /* NULL = any; globs; container: id prefix */
+	/* NULL = any; globs. container: the beginning of its id, or its name; workload: "web" or
+	 * "Deployment/web"; run: 16 hex digits. */
+	const char *tenant, *team, *provider, *model, *container, *comm;
+	const char *namespace, *workload, *agent, *run;
 	int64_t pid;	    /* -1 = any */
 	uint64_t after_seq; /* node_seq greater than this */
 	size_t limit;	    /* 0 = no limit */

@@ -23,6 +23,11 @@ static void vary(uint64_t *seed, struct lt_record *r)
 	PICK(r->call.request_model);
 	PICK(r->call.response_model);
 	PICK(r->call.provider);
+	PICK(r->who.container_name);
+	PICK(r->who.namespace);
+	PICK(r->who.agent_name);
+	snprintf(r->who.workload, sizeof(r->who.workload), "Deployment/%s",
+		 names[random_u64(seed) % 5]);
 	snprintf(r->who.tenant, sizeof(r->who.tenant), "%s", names[1 + random_u64(seed) % 4]);
 	r->who.pid = (uint32_t)(random_u64(seed) % 3);
 	r->start_ns = 1764000000000000000 + (int64_t)(random_u64(seed) % 172800) * 1000000000;
@@ -79,7 +84,11 @@ static bool wanted(const struct lt_filter *f, size_t i)
 	       like(f->tenant, r->who.tenant) && like(f->team, r->who.team) &&
 	       like(f->provider, r->call.provider) && like(f->model, model_of(r)) &&
 	       like(f->comm, r->who.comm) && (f->pid < 0 || f->pid == (int64_t)r->who.pid) &&
-	       (!f->container ||
+	       like(f->namespace, r->who.namespace) && like(f->agent, r->who.agent_name) &&
+	       (like(f->workload, r->who.workload) ||
+		lt_glob_match(f->workload,
+			      lt_bytes_str(r->who.workload + strlen("Deployment/")))) &&
+	       (!f->container || like(f->container, r->who.container_name) ||
 		strncmp(r->who.container.id, f->container, strlen(f->container)) == 0);
 }
 
@@ -111,7 +120,13 @@ static void random_filter(uint64_t *seed, struct lt_filter *f)
 	MAYBE(provider, globs[random_u64(seed) % 7])
 	MAYBE(model, globs[random_u64(seed) % 7])
 	MAYBE(comm, globs[random_u64(seed) % 7])
-	MAYBE(container, "al")
+	MAYBE(container, random_u64(seed) % 2 ? "al" : "beta")
+	if (random_u64(seed) % 3 == 0) {
+		MAYBE(namespace, globs[random_u64(seed) % 7])
+		MAYBE(agent, globs[random_u64(seed) % 7])
+		MAYBE(workload,
+		      random_u64(seed) % 2 ? globs[random_u64(seed) % 7] : "Deployment/al*")
+	}
 	MAYBE(pid, (int64_t)(random_u64(seed) % 3))
 	MAYBE(since_ns, records[random_u64(seed) % RECORDS].start_ns)
 	MAYBE(until_ns, records[random_u64(seed) % RECORDS].start_ns)
@@ -539,6 +554,12 @@ static void a_run_is_summed_up_and_its_oldest_process_says_whose_it_is(void **st
 	assert_int_equal(lt_query_runs(ledger, &f, keep_run, &runs), 0);
 	assert_int_equal(runs.count, 1);
 	assert_int_equal(runs.run[0].calls, 1);
+	runs.count = 0;
+	f.tenant = NULL;
+	f.run = "0000000000000001";
+	assert_int_equal(lt_query_runs(ledger, &f, keep_run, &runs), 0);
+	assert_int_equal(runs.count, 1);
+	assert_string_equal(runs.text[0][2], "codex");
 }
 
 static void one_tenant_and_a_range_of_time_use_an_index(void **state)
