@@ -91,6 +91,9 @@ static unsigned class_now(const struct lt_rules *rules, unsigned fact, const str
 	if ((fact == LT_FACT_ORGANIZATION && f->organization_claimed) ||
 	    (fact == LT_FACT_PROJECT && f->project_claimed))
 		return LT_IDENTITY_CLIENT_CLAIM;
+	if (((fact == LT_FACT_CONTAINER_ID || fact == LT_FACT_RUNTIME) && f->container_claimed) ||
+	    ((fact == LT_FACT_POD_UID || fact == LT_FACT_QOS) && f->pod_claimed))
+		return LT_IDENTITY_PROCESS_CONTEXT;
 	return lt_fact_class((enum lt_fact)fact);
 }
 
@@ -116,8 +119,10 @@ static unsigned work_out_rank(const struct lt_rules *rules, const struct lt_rule
 
 void lt_rules_rank(struct lt_rules *rules)
 {
-	static const struct lt_facts said_by_answer,
-		said_by_request = {.organization_claimed = true, .project_claimed = true};
+	static const struct lt_facts nothing_claimed, all_claimed = {.organization_claimed = true,
+								     .project_claimed = true,
+								     .container_claimed = true,
+								     .pod_claimed = true};
 
 	for (size_t i = 0; i < rules->count; i++) {
 		struct lt_rule *rule = &rules->rules[i];
@@ -125,9 +130,8 @@ void lt_rules_rank(struct lt_rules *rules)
 		for (size_t k = 0; k < rule->set_count; k++) {
 			struct lt_rule_set *set = &rule->sets[k];
 
-			set->rank = work_out_rank(rules, rule, set, &said_by_answer);
-			set->varies = set->rank !=
-				      work_out_rank(rules, rule, set, &said_by_request);
+			set->rank = work_out_rank(rules, rule, set, &nothing_claimed);
+			set->varies = set->rank != work_out_rank(rules, rule, set, &all_claimed);
 		}
 	}
 }

@@ -90,6 +90,8 @@ struct lt_facts {
 	uint64_t commands; /* bits of the rules' command patterns that the command line has */
 	/* Only the request says so, not the answer: worth no more than a claim. */
 	bool organization_claimed, project_claimed;
+	/* Whoever is there could choose that name: worth no more than what a process says. */
+	bool container_claimed, pod_claimed;
 };
 
 /* "comm", "uid" ...; @fact is below LT_FACT_NAMED. */

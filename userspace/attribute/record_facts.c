@@ -83,6 +83,8 @@ void lt_facts_of_columns(const struct lt_identity *id, const struct lt_call *cal
 		.uid_known = id->pid != 0,
 		.organization_claimed = call->organization_claimed,
 		.project_claimed = call->project_claimed,
+		.container_claimed = c->id_is_claim,
+		.pod_claimed = c->pod_is_claim,
 	};
 	split_parents(id->parents, s, ret);
 }

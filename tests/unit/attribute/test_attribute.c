@@ -604,6 +604,59 @@ static void users_have_names(void **state)
 	lt_users_free(u);
 }
 
+/* ---- names that others could choose ---- */
+
+#define OTHER "bbbb8112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+/* In a container of its own, below which somebody has made a cgroup with another container's id. */
+static void an_id_that_others_could_choose_is_a_claim(void **state)
+{
+	const struct lt_workload w = some_workload(true);
+	struct fixture f = {.opts = {.workloads = (struct lt_workloads *)&f, .has_runtime = true}};
+	struct lt_identity id;
+
+	(void)state;
+	open_fixture(&f, "rules:\n- {match: {container_id: " ID "}, set: {tenant: theirs}}\n"
+			 "- {match: {exe: /bin/python3}, set: {team: ours}}\n");
+	do_exec(&f, 30, 1, "python3", "docker-" ID ".scope", "docker-" OTHER ".scope");
+	told = &w;
+	id = attribute(&f, 30);
+	assert_true(id.container.id_is_claim);
+	assert_string_equal(id.container_name, "");
+	assert_string_equal(id.namespace, "");
+	assert_false(id.pending);
+	assert_string_equal(id.tenant, "theirs");
+	assert_int_equal(id.source, LT_IDENTITY_PROCESS_CONTEXT);
+	do_exec(&f, 31, 1, "python3", "docker-" ID ".scope", "system.slice");
+	id = attribute(&f, 31);
+	assert_string_equal(id.container_name, "app");
+	assert_int_equal(id.source, LT_IDENTITY_ADMIN_MAP);
+	told = NULL;
+	close_fixture(&f);
+	assert_int_equal(borrowed, 0);
+}
+
+static void what_a_users_runtime_says_is_of_that_user(void **state)
+{
+	struct lt_workload w = some_workload(true);
+	struct fixture f = {.opts = {.workloads = (struct lt_workloads *)&f, .has_runtime = true}};
+	struct lt_identity id;
+
+	(void)state;
+	open_fixture(&f, "rules: []\n");
+	do_exec(&f, 30, 1, "python3", "libpod-" ID ".scope", "machine.slice");
+	told = &w;
+	w.user = 1002;
+	id = attribute(&f, 30);
+	assert_string_equal(id.container_name, "");
+	w.user = 1001;
+	id = attribute(&f, 30);
+	assert_string_equal(id.container_name, "app");
+	told = NULL;
+	close_fixture(&f);
+	assert_int_equal(borrowed, 0);
+}
+
 /* ---- other rules while calls come ---- */
 
 struct load {
@@ -705,6 +758,8 @@ int main(void)
 		cmocka_unit_test(what_is_published_later_is_found_in_time),
 		cmocka_unit_test(claims_are_kept_of_so_many_processes),
 		cmocka_unit_test(users_have_names),
+		cmocka_unit_test(an_id_that_others_could_choose_is_a_claim),
+		cmocka_unit_test(what_a_users_runtime_says_is_of_that_user),
 		cmocka_unit_test(rules_change_under_load),
 		cmocka_unit_test(bad_rules_leave_the_old_ones),
 	};
