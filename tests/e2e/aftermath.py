@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 
-from bed import KEY_CANARY, live_programs, read_calls
+from bed import ARCHIVE, KEY_CANARY, live_programs, read_calls
 from checks import due, pair, settled_calls, with_expectations
 
 PLAIN = "openai-chat-plain"
@@ -68,10 +68,10 @@ def shutdown_problems(agent):
     return problems
 
 
-def sink_problems(bed, agent):
+def sink_problems(agent):
     """Of the agent that has ended: each record of its ledger is in the file as it was in the end."""
     newest = {}
-    for line in bed.archive.read_text().splitlines():
+    for line in (agent.state / ARCHIVE).read_text().splitlines():
         record = json.loads(line)
         if record["revision"] >= newest.get(record["record_id"], record)["revision"]:
             newest[record["record_id"]] = record

@@ -29,6 +29,7 @@ PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else shuti
 HOSTS = ["unrelated.example.com", "gateway.example.net"]  # beside those of the exchanges
 KEY_CANARY = "sk-KEY-CANARY-1f6ab3"
 
+ARCHIVE = "archive.jsonl"
 CONFIG = """\
 mcp_stdio: true
 capture:
@@ -220,9 +221,7 @@ class Bed:
         hosts.write_text("127.0.0.1 localhost " + " ".join(names) + "\n")
         for address in self.addresses:
             self.hosts_of(address).write_text(f"127.0.0.1 localhost\n{address} " + " ".join(names) + "\n")
-        self.archive = self.folder / "agent.state" / "archive.jsonl"
-        sink = f"sinks:\n  - {{name: archive, type: file, path: {self.archive}}}\n"
-        (self.folder / "config.yaml").write_text(CONFIG + sink)
+        (self.folder / "config.yaml").write_text(CONFIG)
         self.served_log.touch()
         interpreter = VENV if VENV.exists() else PYTHON
         self.upstream = subprocess.Popen(
@@ -246,9 +245,12 @@ class Bed:
         return self.config_file or self.folder / "config.yaml"
 
     def agent(self, name, *more):
-        log = self.folder / f"{name}.log"
+        log, state, config = (self.folder / f"{name}.{what}" for what in ("log", "state", "yaml"))
         log.touch()
-        return Agent(self.folder / f"{name}.state", self.config, log, more=more)
+        # Several may run beside each other: each has a file of its own.
+        config.write_text(f"{self.config.read_text()}sinks:\n"
+                          f"  - {{name: archive, type: file, path: {state / ARCHIVE}}}\n")
+        return Agent(state, config, log, more=more)
 
     def expect_flows(self, scenario, count, **fields):
         """So many connections of a client that nobody can read must be so many records with these fields."""

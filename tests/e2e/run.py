@@ -129,7 +129,7 @@ def live(bed, exchanges, names, results):
             results.add("runs", *checks.run_sums(agent, pairs))
         results.add("privacy", aftermath.privacy_problems(agent, records), note="state, log, records, memory")
         results.add("shutdown", aftermath.shutdown_problems(agent), note=f"ready after {ready:.2f} s")
-        results.add("sink", aftermath.sink_problems(bed, agent), note="each record as a line of a file")
+        results.add("sink", aftermath.sink_problems(agent), note="each record as a line of a file")
     finally:
         agent.kill()
         for client in bed.early.values():

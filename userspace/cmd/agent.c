@@ -461,6 +461,17 @@ static void open_cache(struct agent *a)
 			    lt_problem_format(&problem, text, sizeof(text)));
 }
 
+/* Attaching can take seconds: what the first programs say meanwhile must not fill the ring. */
+static int await_first_sweep(struct agent *a)
+{
+	struct lt_capture_sink sink = lt_pipeline_sink(a->pipeline);
+	int r;
+
+	while ((r = lt_scout_first_sweep(a->scout)) == -EAGAIN && !stopping)
+		lt_ignore(lt_capture_poll(a->capture, &sink, POLL_BUSY_MS));
+	return r == -EAGAIN ? 0 : r;
+}
+
 static int start(struct agent *a)
 {
 	struct lt_scout_opts scout = {
@@ -501,6 +512,8 @@ static int start(struct agent *a)
 	scout.cache = a->cache;
 	scout.stack_arg = a->unread;
 	r = lt_scout_start(a->capture, &scout, &a->scout);
+	if (r == 0)
+		r = await_first_sweep(a);
 	if (r < 0) {
 		lt_log_error("cannot look for TLS libraries: %s", strerror(-r));
 		return r;

@@ -47,7 +47,7 @@ static const char help[] =
 
 static const struct lt_table_column columns[] = {
 	{"START", LT_LEFT, 0, 0, 8},	 {"TENANT", LT_LEFT, 6, 0, 12},
-	{"PROCESS", LT_LEFT, 10, 1, 18}, {"CONTAINER", LT_LEFT, 0, 3, 12},
+	{"PROCESS", LT_LEFT, 10, 1, 18}, {"CONTAINER", LT_LEFT, 12, 3, 20},
 	{"MODEL", LT_LEFT, 10, 0, 30},	 {"IN", LT_RIGHT, 0, 0, 7},
 	{"(CACHED)", LT_RIGHT, 0, 4, 8}, {"OUT", LT_RIGHT, 0, 0, 6},
 	{"COST", LT_POINT, 0, 0, 10},	 {"NOTES", LT_LEFT, 8, 2, 8},
@@ -145,11 +145,23 @@ static const char *count_text(struct lt_count count, char to[LT_HUMAN_TEXT])
 	return count.known ? lt_human_number(count.n, to) : "-";
 }
 
+/* By what people call it: pod, or name, or the beginning of its id. */
+static void name_container(const struct lt_identity *who, char to[LT_TABLE_CELL])
+{
+	if (who->pod[0])
+		snprintf(to, LT_TABLE_CELL, "%.60s/%.60s", who->namespace, who->pod);
+	else if (who->container_name[0])
+		snprintf(to, LT_TABLE_CELL, "%.120s", who->container_name);
+	else
+		snprintf(to, LT_TABLE_CELL, "%.12s",
+			 who->container.id[0] ? who->container.id : "-");
+}
+
 static int add_row(struct calls *c, const struct lt_record *r)
 {
 	const char *model = r->call.response_model[0] ? r->call.response_model
 						      : r->call.request_model;
-	char start[LT_HUMAN_TEXT], process[48], container[13], in[LT_HUMAN_TEXT],
+	char start[LT_HUMAN_TEXT], process[48], container[LT_TABLE_CELL], in[LT_HUMAN_TEXT],
 		out[LT_HUMAN_TEXT];
 	char cached[LT_HUMAN_TEXT + 2] = "", read[LT_HUMAN_TEXT];
 	char who[LT_WORD_SIZE + LT_MODEL_SIZE + 1], cost[LT_HUMAN_TEXT], notes[NOTES_SIZE] = "";
@@ -160,6 +172,7 @@ static int add_row(struct calls *c, const struct lt_record *r)
 		[START] = lt_human_time(r->start_ns, c->now_ns, start),
 		[TENANT] = r->who.tenant,
 		[PROCESS] = process,
+		[CONTAINER] = container,
 		[MODEL] = who,
 		[IN] = count_text(r->call.usage.input, in),
 		[CACHED] = cached,
@@ -170,8 +183,7 @@ static int add_row(struct calls *c, const struct lt_record *r)
 
 	snprintf(process, sizeof(process), "%s(%u)", r->who.comm[0] ? r->who.comm : "?",
 		 r->who.pid ? r->who.pid : r->call.conn.tgid);
-	snprintf(container, sizeof(container), "%.12s", r->who.container.id);
-	cell[CONTAINER] = container[0] ? container : "-";
+	name_container(&r->who, container);
 	if (r->coverage != LT_COVERAGE_DECODED)
 		snprintf(who, sizeof(who), "%s (encrypted)", r->call.provider);
 	else

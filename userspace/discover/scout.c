@@ -43,6 +43,7 @@ struct lt_scout {
 	int wake_fd;
 	int news_fd; /* readable when wake_fd is, or when a file with probes changed */
 	atomic_bool stopping;
+	atomic_int first; /* what came of the first sweep; -EAGAIN: it goes on */
 	atomic_uint closed;
 	pthread_t thread;
 	bool running;
@@ -330,43 +331,6 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void *run(void *arg)
-{
-	struct lt_scout *s = arg;
-	uint64_t swept_ns = lt_clock_boot_ns(), next_ns = swept_ns + s->opts.sweep_ns, keep_ns;
-	unsigned sweeps = 0;
-	bool full = false;
-
-	/* A new file is attached before its process makes its first call, or too late: on a busy
-	 * host this thread goes first. Where it may not, it does not. */
-	lt_ignore(setpriority(PRIO_PROCESS, (id_t)gettid(), -15));
-	while (!atomic_load(&s->stopping)) {
-		uint64_t now_ns = lt_clock_boot_ns();
-
-		if (!full && lt_images_crowded(s->images))
-			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
-		if (now_ns < next_ns) {
-			wait_for_news(s, patience(s, now_ns, next_ns));
-			lt_images_check(s->images);
-			lt_images_judge(s->images, on_decided, s);
-			answer(s);
-			continue;
-		}
-		if (++sweeps % SWEEPS_REMEMBERED == 0)
-			lt_images_forget_sights(s->images);
-		find_plain(s, false);
-		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
-		/* Many files that live for one run: what nobody has mapped now makes room. */
-		keep_ns = lt_images_crowded(s->images) ? 0 : s->opts.keep_ns;
-		if (now_ns > keep_ns)
-			lt_images_retire(s->images, now_ns - keep_ns);
-		full = lt_images_crowded(s->images); /* of files that are in use */
-		swept_ns = now_ns;
-		next_ns = now_ns + s->opts.sweep_ns;
-	}
-	return NULL;
-}
-
 /*
  * Where distributions keep what most TLS clients use. Attached before anybody runs it: attaching
  * takes the kernel tens of milliseconds, and the first process of a new file would be past its
@@ -459,6 +423,50 @@ static int new_scout(struct lt_capture *capture, const struct lt_scout_opts *opt
 	return 0;
 }
 
+static void *run(void *arg)
+{
+	struct lt_scout *s = arg;
+	uint64_t swept_ns = lt_clock_boot_ns(), next_ns = swept_ns + s->opts.sweep_ns, keep_ns;
+	unsigned sweeps = 0;
+	bool full = false;
+	int r;
+
+	attach_usual(s);
+	find_plain(s, true);
+	r = sweep(s);
+	atomic_store(&s->first, r < 0 ? r : 0);
+	if (r < 0)
+		return NULL;
+	/* A new file is attached before its process makes its first call, or too late: on a busy
+	 * host this thread goes first. Where it may not, it does not. */
+	lt_ignore(setpriority(PRIO_PROCESS, (id_t)gettid(), -15));
+	while (!atomic_load(&s->stopping)) {
+		uint64_t now_ns = lt_clock_boot_ns();
+
+		if (!full && lt_images_crowded(s->images))
+			next_ns = earlier(next_ns, swept_ns + CROWDED_SWEEP_NS);
+		if (now_ns < next_ns) {
+			wait_for_news(s, patience(s, now_ns, next_ns));
+			lt_images_check(s->images);
+			lt_images_judge(s->images, on_decided, s);
+			answer(s);
+			continue;
+		}
+		if (++sweeps % SWEEPS_REMEMBERED == 0)
+			lt_images_forget_sights(s->images);
+		find_plain(s, false);
+		lt_ignore(sweep(s)); /* /proc that cannot be read now is read the next time */
+		/* Many files that live for one run: what nobody has mapped now makes room. */
+		keep_ns = lt_images_crowded(s->images) ? 0 : s->opts.keep_ns;
+		if (now_ns > keep_ns)
+			lt_images_retire(s->images, now_ns - keep_ns);
+		full = lt_images_crowded(s->images); /* of files that are in use */
+		swept_ns = now_ns;
+		next_ns = now_ns + s->opts.sweep_ns;
+	}
+	return NULL;
+}
+
 int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 		   struct lt_scout **ret)
 {
@@ -472,17 +480,18 @@ int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 	/* Before the first sweep, so that nothing mapped meanwhile is missed. */
 	if (lt_map_watch_open(&s->watch) < 0)
 		s->watch = NULL;
-	attach_usual(s);
-	find_plain(s, true);
-	r = sweep(s);
-	if (r < 0)
-		return r;
+	atomic_store(&s->first, -EAGAIN);
 	r = -pthread_create(&s->thread, NULL, run, s);
 	if (r < 0)
 		return r;
 	s->running = true;
 	*ret = lt_take(s);
 	return 0;
+}
+
+int lt_scout_first_sweep(const struct lt_scout *s)
+{
+	return atomic_load(&s->first);
 }
 
 unsigned lt_scout_closed(const struct lt_scout *s)

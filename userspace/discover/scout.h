@@ -33,8 +33,7 @@ struct lt_scout_opts {
 	uint64_t sweep_ns;	      /* 0: 30 s */
 	struct lt_plain_opts plain;   /* borrowed: what is looked for while it runs */
 	uint64_t keep_ns; /* 0: 10 minutes without a process that maps the file, then detached */
-	/* Told of every file that was attached or refused. Thread: scout (during lt_scout_start:
-	 * the caller's). */
+	/* Told of every file that was attached or refused. Thread: scout. */
 	void (*found)(void *arg, const struct lt_scout_file *file);
 	void (*proved)(void *arg, const struct lt_scout_proof *proof); /* thread: scout */
 	void *arg;
@@ -43,10 +42,12 @@ struct lt_scout_opts {
 	void *stack_arg;
 };
 
-/* Examines all running processes before it returns, then begins the thread. @capture must outlive
- * it. */
+/* Begins the thread, which examines all running processes first. @capture must outlive it. */
 LT_MUST_CHECK int lt_scout_start(struct lt_capture *capture, const struct lt_scout_opts *opts,
 				 struct lt_scout **ret);
+/* -EAGAIN: what runs already is still being attached; 0: all of it is; else why it could not be
+ * looked for. */
+int lt_scout_first_sweep(const struct lt_scout *s);
 /*
  * Asks which TLS stack of that process is known by sight and not read; @question comes back with
  * the answer, which takes a while. Any thread. -EBUSY: too many questions wait.
