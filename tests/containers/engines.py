@@ -35,6 +35,7 @@ class Ran:
     pod_uid: str = None
     unit: str = None
     labelled: bool = False
+    conflict: str = None  # the dimension in which a claim says otherwise
 
 
 class NotInstalled(Missing):

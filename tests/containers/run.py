@@ -95,7 +95,8 @@ class Due:
 
     def labels(self):
         """As checks.identity() takes them."""
-        return {"tenant": self.tenant, "container": self.ran.id, "runtime": self.ran.runtime}
+        conflict = {"conflict": self.ran.conflict} if self.ran.conflict else {}
+        return {"tenant": self.tenant, "container": self.ran.id, "runtime": self.ran.runtime} | conflict
 
     def problems(self, record, digest):
         ran = self.ran
