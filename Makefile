@@ -230,7 +230,7 @@ build/.deps: packaging/deps.sh
 	$(Q)mkdir -p build && touch $@
 
 test: build/.deps ## set up, build, and pass every test (root for the live ones)
-	$(Q)$(MAKE) --no-print-directory WERROR=1 all unit bpf-all
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all unit bpf-all benches
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=clang build/clang/ledgertap
 	$(Q)$(MAKE) --no-print-directory WERROR=1 FLAVOUR=asan unit
 	$(Q)$(MAKE) --no-print-directory fuzz
@@ -290,8 +290,11 @@ run: build/.deps all ## build and start the agent on this host, with a live view
 demo: build/.deps all ## show it on a machine that has no LLM traffic (root)
 	$(Q)sh packaging/demo/demo.sh
 
+.PHONY: benches
+benches: $(addprefix $(O)/tests/bench/bench_,decode rules probe plain flow attribution)
+
 bench: build/.deps ## measure probes and decoding against a floor of the same run; writes build/bench.json (root)
-	$(Q)$(MAKE) --no-print-directory all $(addprefix $(O)/tests/bench/bench_,decode rules probe plain flow attribution)
+	$(Q)$(MAKE) --no-print-directory all benches
 	$(Q)$(PYTHON) tests/bench/run.py
 
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call room-libs,$(DEPS_cmd))

@@ -142,8 +142,16 @@ static void watch(uint16_t port)
 static double measure(int watched, bool connections)
 {
 	const struct lt_capture_sink sink = {
-		NULL,	 on_data, on_name,	 on_peer,  on_environ, on_close,
-		on_exec, on_fork, on_exit_event, on_hello, on_flow,
+		.data = on_data,
+		.name = on_name,
+		.peer = on_peer,
+		.environ = on_environ,
+		.close = on_close,
+		.exec = on_exec,
+		.fork = on_fork,
+		.exit = on_exit_event,
+		.hello = on_hello,
+		.flow = on_flow,
 	};
 	struct sockaddr_in to;
 	int listener = listen_somewhere(&to), status;
