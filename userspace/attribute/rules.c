@@ -34,11 +34,6 @@ static size_t length(const struct lt_yaml_node *node)
 	return n;
 }
 
-static bool is_null(const struct lt_yaml_node *node)
-{
-	return !node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]);
-}
-
 /* ---- env, headers ---- */
 
 static bool is_variable_name(const char *name)
@@ -168,7 +163,7 @@ static int load_headers(const struct loader *l, const struct lt_yaml_node *secti
 	const struct lt_yaml_node *list = lt_yaml_get(section, "headers");
 	int r = 0;
 
-	if (is_null(list))
+	if (lt_yaml_is_nothing(list))
 		return 0;
 	if (list->kind != LT_YAML_LIST)
 		return lt_yaml_problem(l->config, list, l->problem,
@@ -425,7 +420,7 @@ static int load_match(const struct loader *l, const struct lt_yaml_node *node, s
 	size_t n = length(node);
 	int r;
 
-	if (is_null(node))
+	if (lt_yaml_is_nothing(node))
 		return 0; /* a rule for all */
 	if (node->kind != LT_YAML_MAP)
 		return lt_yaml_problem(l->config, node, l->problem,
@@ -570,7 +565,7 @@ static int load_rules(const struct loader *l, const struct lt_yaml_node *list)
 	size_t n = length(list);
 	int r;
 
-	if (is_null(list))
+	if (lt_yaml_is_nothing(list))
 		return 0;
 	if (list->kind != LT_YAML_LIST)
 		return lt_yaml_problem(l->config, list, l->problem, "rules takes a list of rules");

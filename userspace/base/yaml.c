@@ -427,3 +427,56 @@ bool lt_yaml_same(const struct lt_yaml_node *a, const struct lt_yaml_node *b)
 	}
 	return true;
 }
+
+bool lt_yaml_is_nothing(const struct lt_yaml_node *node)
+{
+	return !node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]);
+}
+
+const struct lt_yaml_node *lt_yaml_member(const struct lt_yaml_node *map, const char *key)
+{
+	const struct lt_yaml_node *node = lt_yaml_get(map, key);
+
+	return lt_yaml_is_nothing(node) ? NULL : node;
+}
+
+int lt_yaml_wrong(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+		  struct lt_problem *problem, const char *expected)
+{
+	return lt_yaml_problem(yaml, node, problem, "%s takes %s",
+			       node->key ? node->key : "this list", expected);
+}
+
+int lt_yaml_text(const struct lt_yaml *yaml, const struct lt_yaml_node *node, size_t max,
+		 const char *expected, const char **ret, struct lt_problem *problem)
+{
+	size_t n;
+
+	if (!node)
+		return 0;
+	n = node->kind == LT_YAML_SCALAR ? strlen(node->text) : 0;
+	if (n == 0 || n > max)
+		return lt_yaml_wrong(yaml, node, problem, expected);
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)node->text[i] < ' ' || node->text[i] == 0x7f)
+			return lt_yaml_wrong(yaml, node, problem, expected);
+	}
+	*ret = node->text;
+	return 0;
+}
+
+int lt_yaml_path(const struct lt_yaml *yaml, const struct lt_yaml_node *node, const char **ret,
+		 struct lt_problem *problem)
+{
+	enum { PATH_BYTES_MAX = 4095 };
+	static const char expected[] = "an absolute path";
+	const char *path = NULL;
+	int r = lt_yaml_text(yaml, node, PATH_BYTES_MAX, expected, &path, problem);
+
+	if (r < 0 || !path)
+		return r;
+	if (path[0] != '/')
+		return lt_yaml_wrong(yaml, node, problem, expected);
+	*ret = path;
+	return 0;
+}

@@ -36,6 +36,22 @@ const struct lt_yaml_node *lt_yaml_root(const struct lt_yaml *yaml);
 const char *lt_yaml_name(const struct lt_yaml *yaml);
 /* Member of a MAP, NULL when absent (or @map is NULL or no MAP). */
 const struct lt_yaml_node *lt_yaml_get(const struct lt_yaml_node *map, const char *key);
+/* Absent, or there with nothing in it ("prices:" with all of it commented out): as good as absent.
+ */
+bool lt_yaml_is_nothing(const struct lt_yaml_node *node);
+/* As lt_yaml_get; NULL also when there is nothing in it. */
+const struct lt_yaml_node *lt_yaml_member(const struct lt_yaml_node *map, const char *key);
+/* "KEY takes EXPECTED" at the node's place; returns -EINVAL. */
+int lt_yaml_wrong(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+		  struct lt_problem *problem, const char *expected);
+/* A text of 1 to @max bytes without control characters; borrowed from the document. @node NULL: 0,
+ * and *ret stays. */
+LT_MUST_CHECK int lt_yaml_text(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+			       size_t max, const char *expected, const char **ret,
+			       struct lt_problem *problem);
+/* The same for an absolute path: a service has no working directory to be relative to. */
+LT_MUST_CHECK int lt_yaml_path(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
+			       const char **ret, struct lt_problem *problem);
 /* lt_problem_set at the node's place; returns -EINVAL. */
 int lt_yaml_problem(const struct lt_yaml *yaml, const struct lt_yaml_node *node,
 		    struct lt_problem *problem, const char *format, ...) LT_PRINTF(4, 5);

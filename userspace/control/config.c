@@ -37,7 +37,6 @@ enum {
 	PLAIN_CGROUPS_MAX = 256,
 	FLOW_PORT_DEFAULT = 443,
 	HOSTS_MAX = 1024,
-	PATH_MAX_BYTES = 4096,
 	NAME_MAX_BYTES = 39, /* what a record keeps of a provider's name */
 	HOST_MAX_BYTES = 255,
 };
@@ -50,57 +49,18 @@ struct reader {
 
 static int wrong(const struct reader *r, const struct lt_yaml_node *node, const char *expected)
 {
-	return lt_yaml_problem(r->config->yaml, node, r->problem, "%s takes %s",
-			       node->key ? node->key : "this list", expected);
+	return lt_yaml_wrong(r->config->yaml, node, r->problem, expected);
 }
 
-static bool is_null(const struct lt_yaml_node *node)
-{
-	return node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0];
-}
-
-/* A section that is there but empty ("prices:" with all of it commented out) is as good as absent.
- */
-static const struct lt_yaml_node *get(const struct lt_yaml_node *map, const char *key)
-{
-	const struct lt_yaml_node *node = lt_yaml_get(map, key);
-
-	return node && !is_null(node) ? node : NULL;
-}
-
-/* A text of 1 to @max bytes without control characters. */
 static int read_text(const struct reader *r, const struct lt_yaml_node *node, size_t max,
 		     const char *expected, const char **ret)
 {
-	size_t n;
-
-	if (!node)
-		return 0;
-	if (node->kind != LT_YAML_SCALAR)
-		return wrong(r, node, expected);
-	n = strlen(node->text);
-	if (n == 0 || n > max)
-		return wrong(r, node, expected);
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)node->text[i] < ' ' || node->text[i] == 0x7f)
-			return wrong(r, node, expected);
-	}
-	*ret = node->text;
-	return 0;
+	return lt_yaml_text(r->config->yaml, node, max, expected, ret, r->problem);
 }
 
 static int read_path(const struct reader *r, const struct lt_yaml_node *node, const char **ret)
 {
-	const char *path = NULL;
-	int e = read_text(r, node, PATH_MAX_BYTES - 1, "an absolute path", &path);
-
-	if (e < 0 || !path)
-		return e;
-	/* A service has no working directory to be relative to. */
-	if (path[0] != '/')
-		return wrong(r, node, "an absolute path");
-	*ret = path;
-	return 0;
+	return lt_yaml_path(r->config->yaml, node, ret, r->problem);
 }
 
 /* Opens a section: its members are checked against @keys. *ret is NULL when it is absent. */
@@ -108,7 +68,7 @@ static int read_section(const struct reader *r, const struct lt_yaml_node *root,
 			const char *const *keys, const char *expected,
 			const struct lt_yaml_node **ret)
 {
-	const struct lt_yaml_node *node = get(root, key);
+	const struct lt_yaml_node *node = lt_yaml_member(root, key);
 
 	*ret = node;
 	if (!node)
@@ -126,10 +86,10 @@ static int read_prices(const struct reader *r, const struct lt_yaml_node *root)
 
 	if (e < 0)
 		return e;
-	e = read_path(r, get(section, "book"), &r->config->price_book);
+	e = read_path(r, lt_yaml_member(section, "book"), &r->config->price_book);
 	if (e < 0)
 		return e;
-	return read_path(r, get(section, "overlay"), &r->config->price_overlay);
+	return read_path(r, lt_yaml_member(section, "overlay"), &r->config->price_overlay);
 }
 
 static int read_host(const struct reader *r, const struct lt_yaml_node *node,
@@ -147,22 +107,24 @@ static int read_host(const struct reader *r, const struct lt_yaml_node *node,
 	e = lt_yaml_check_keys(r->config->yaml, node, keys, r->problem);
 	if (e < 0)
 		return e;
-	e = read_text(r, get(node, "host"), HOST_MAX_BYTES, "a host name without port, '*' is wild",
-		      &host.host);
+	e = read_text(r, lt_yaml_member(node, "host"), HOST_MAX_BYTES,
+		      "a host name without port, '*' is wild", &host.host);
 	if (e < 0)
 		return e;
 	if (!host.host)
 		return lt_yaml_problem(r->config->yaml, node, r->problem,
 				       "an entry of hosts needs host");
 	if (strpbrk(host.host, ":/ "))
-		return wrong(r, get(node, "host"), "a host name without scheme, port and path");
+		return wrong(r, lt_yaml_member(node, "host"),
+			     "a host name without scheme, port and path");
 	/* All traffic of the node would be decoded as that provider's. */
 	if (host.host[strspn(host.host, "*?.")] == '\0')
-		return wrong(r, get(node, "host"), "more than wild cards");
-	e = read_text(r, get(node, "provider"), NAME_MAX_BYTES, name_expected, &host.provider);
+		return wrong(r, lt_yaml_member(node, "host"), "more than wild cards");
+	e = read_text(r, lt_yaml_member(node, "provider"), NAME_MAX_BYTES, name_expected,
+		      &host.provider);
 	if (e < 0)
 		return e;
-	e = read_text(r, get(node, "name"), NAME_MAX_BYTES, name_expected, &host.name);
+	e = read_text(r, lt_yaml_member(node, "name"), NAME_MAX_BYTES, name_expected, &host.name);
 	if (e < 0)
 		return e;
 	*ret = host;
@@ -171,7 +133,7 @@ static int read_host(const struct reader *r, const struct lt_yaml_node *node,
 
 static int read_hosts(const struct reader *r, const struct lt_yaml_node *root)
 {
-	const struct lt_yaml_node *list = get(root, "hosts");
+	const struct lt_yaml_node *list = lt_yaml_member(root, "hosts");
 	size_t n = 0;
 	int e;
 
@@ -244,26 +206,26 @@ static int read_capture(const struct reader *r, const struct lt_yaml_node *root)
 
 	if (e < 0)
 		return e;
-	e = read_number(r, get(section, "ring_size"), lt_parse_size, RING_BYTES_MIN, RING_BYTES_MAX,
-			ring_expected, &r->config->ring_bytes);
+	e = read_number(r, lt_yaml_member(section, "ring_size"), lt_parse_size, RING_BYTES_MIN,
+			RING_BYTES_MAX, ring_expected, &r->config->ring_bytes);
 	if (e < 0)
 		return e;
 	if (r->config->ring_bytes & (r->config->ring_bytes - 1))
-		return wrong(r, get(section, "ring_size"), ring_expected);
-	e = read_number(r, get(section, "max_connections"), lt_parse_u64, CONNECTIONS_MIN,
-			CONNECTIONS_MAX, "a number from 64 to 1048576",
+		return wrong(r, lt_yaml_member(section, "ring_size"), ring_expected);
+	e = read_number(r, lt_yaml_member(section, "max_connections"), lt_parse_u64,
+			CONNECTIONS_MIN, CONNECTIONS_MAX, "a number from 64 to 1048576",
 			&r->config->max_connections);
 	if (e < 0)
 		return e;
-	e = read_flow_ports(r, get(section, "flow_ports"));
+	e = read_flow_ports(r, lt_yaml_member(section, "flow_ports"));
 	if (e < 0)
 		return e;
-	e = read_number(r, get(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN, SWEEP_NS_MAX,
-			"a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
+	e = read_number(r, lt_yaml_member(section, "sweep"), lt_parse_duration, SWEEP_NS_MIN,
+			SWEEP_NS_MAX, "a time from 1s to 1h, such as 30s", &r->config->sweep_ns);
 	if (e < 0)
 		return e;
-	return read_number(r, get(section, "keep"), lt_parse_duration, KEEP_NS_MIN, KEEP_NS_MAX,
-			   "a time from 1s to 24h, such as 10m", &r->config->keep_ns);
+	return read_number(r, lt_yaml_member(section, "keep"), lt_parse_duration, KEEP_NS_MIN,
+			   KEEP_NS_MAX, "a time from 1s to 24h, such as 10m", &r->config->keep_ns);
 }
 
 /* Only checked here: cmd/ compiles it into an attributor. */
@@ -272,7 +234,7 @@ static int check_attribution(const struct reader *r, const struct lt_yaml_node *
 	lt_defer(lt_rules_freep)
 	struct lt_rules *rules = NULL;
 
-	r->config->attribution = get(root, "attribution");
+	r->config->attribution = lt_yaml_member(root, "attribution");
 	return lt_rules_new(r->config->yaml, r->config->attribution, &rules, r->problem);
 }
 
@@ -282,7 +244,7 @@ static int check_containers(const struct reader *r, const struct lt_yaml_node *r
 	lt_defer(lt_runtimes_config_freep)
 	struct lt_runtimes_config *runtimes = NULL;
 
-	r->config->containers = get(root, "containers");
+	r->config->containers = lt_yaml_member(root, "containers");
 	return lt_runtimes_config_new(r->config->yaml, r->config->containers, &runtimes,
 				      r->problem);
 }
@@ -290,10 +252,10 @@ static int check_containers(const struct reader *r, const struct lt_yaml_node *r
 /* Only checked here, too: cmd/ starts it. */
 static int check_kubernetes(const struct reader *r, const struct lt_yaml_node *root)
 {
-	int e = read_text(r, get(root, "cluster"), NAME_MAX_BYTES, "a name of at most 39 bytes",
-			  &r->config->cluster);
+	int e = read_text(r, lt_yaml_member(root, "cluster"), NAME_MAX_BYTES,
+			  "a name of at most 39 bytes", &r->config->cluster);
 
-	r->config->kubernetes = get(root, "kubernetes");
+	r->config->kubernetes = lt_yaml_member(root, "kubernetes");
 	return e < 0 ? e : lt_kubernetes_check(r->config->yaml, r->config->kubernetes, r->problem);
 }
 
@@ -303,13 +265,13 @@ static int check_agents(const struct reader *r, const struct lt_yaml_node *root)
 	lt_defer(lt_agents_freep)
 	struct lt_agents *agents = NULL;
 
-	r->config->agents = get(root, "agents");
+	r->config->agents = lt_yaml_member(root, "agents");
 	return lt_agents_new(r->config->yaml, r->config->agents, &agents, r->problem);
 }
 
 static int read_log_level(const struct reader *r, const struct lt_yaml_node *root)
 {
-	const struct lt_yaml_node *node = get(root, "log_level");
+	const struct lt_yaml_node *node = lt_yaml_member(root, "log_level");
 
 	if (!node)
 		return 0;
@@ -405,16 +367,16 @@ static int read_plain(const struct reader *r, const struct lt_yaml_node *root)
 
 	if (e < 0 || !section)
 		return e;
-	e = read_flag(r, get(section, "enabled"), &r->config->plain);
+	e = read_flag(r, lt_yaml_member(section, "enabled"), &r->config->plain);
 	if (e == 0)
-		e = read_plain_ports(r, get(section, "ports"));
-	return e < 0 ? e : read_plain_cgroups(r, get(section, "cgroups"));
+		e = read_plain_ports(r, lt_yaml_member(section, "ports"));
+	return e < 0 ? e : read_plain_cgroups(r, lt_yaml_member(section, "cgroups"));
 }
 
 static int read_estimate(const struct reader *r, const struct lt_yaml_node *root)
 {
 	bool estimate = !r->config->no_estimate;
-	int e = read_flag(r, get(root, "estimate"), &estimate);
+	int e = read_flag(r, lt_yaml_member(root, "estimate"), &estimate);
 
 	r->config->no_estimate = !estimate;
 	return e;
@@ -422,17 +384,17 @@ static int read_estimate(const struct reader *r, const struct lt_yaml_node *root
 
 static int read_flags(const struct reader *r, const struct lt_yaml_node *root)
 {
-	return read_flag(r, get(root, "mcp_stdio"), &r->config->mcp_stdio);
+	return read_flag(r, lt_yaml_member(root, "mcp_stdio"), &r->config->mcp_stdio);
 }
 
 static int read_providers(const struct reader *r, const struct lt_yaml_node *root)
 {
-	return read_path(r, get(root, "providers_dir"), &r->config->providers_dir);
+	return read_path(r, lt_yaml_member(root, "providers_dir"), &r->config->providers_dir);
 }
 
 static int read_credentials(const struct reader *r, const struct lt_yaml_node *root)
 {
-	return lt_credentials_read(r->config->yaml, get(root, "credentials"),
+	return lt_credentials_read(r->config->yaml, lt_yaml_member(root, "credentials"),
 				   &r->config->credentials, r->problem);
 }
 
@@ -442,7 +404,7 @@ static int check_sinks(const struct reader *r, const struct lt_yaml_node *root)
 	struct lt_sinks sinks = {.count = 0};
 	int e;
 
-	r->config->sinks = get(root, "sinks");
+	r->config->sinks = lt_yaml_member(root, "sinks");
 	e = lt_sinks_new(r->config->yaml, r->config->sinks, &sinks, r->problem);
 	lt_sinks_done(&sinks);
 	return e;
@@ -463,7 +425,7 @@ static int read_root(const struct reader *r)
 	const struct lt_yaml_node *root = lt_yaml_root(r->config->yaml);
 	int e;
 
-	if (!root || is_null(root))
+	if (lt_yaml_is_nothing(root))
 		return 0;
 	if (root->kind != LT_YAML_MAP)
 		return lt_yaml_problem(r->config->yaml, root, r->problem,

@@ -17,7 +17,6 @@ enum {
 	WORKLOADS_DEFAULT = 5,
 	WORKLOADS_MAX = 250, /* what the list of a key holds */
 	TEXT_MAX = 127,
-	PATH_BYTES_MAX = 4095,
 	FP_DIGITS = 16,
 };
 
@@ -33,40 +32,15 @@ static int wrong(const struct reader *r, const struct lt_yaml_node *node, const 
 			       node->key ? node->key : "known", expected);
 }
 
-/* A member that is there and says something. */
-static const struct lt_yaml_node *get(const struct lt_yaml_node *map, const char *key)
-{
-	const struct lt_yaml_node *node = lt_yaml_get(map, key);
-	bool null = node && node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0];
-
-	return null ? NULL : node;
-}
-
 static int read_text(const struct reader *r, const struct lt_yaml_node *node, size_t max,
 		     const char *expected, const char **ret)
 {
-	size_t n;
-
-	if (!node)
-		return 0;
-	if (node->kind != LT_YAML_SCALAR)
-		return wrong(r, node, expected);
-	n = strlen(node->text);
-	if (n == 0 || n > max)
-		return wrong(r, node, expected);
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)node->text[i] < ' ' || node->text[i] == 0x7f)
-			return wrong(r, node, expected);
-	}
-	*ret = node->text;
-	return 0;
+	return lt_yaml_text(r->yaml, node, max, expected, ret, r->problem);
 }
 
 static int read_path(const struct reader *r, const struct lt_yaml_node *node, const char **ret)
 {
-	int e = read_text(r, node, PATH_BYTES_MAX, "an absolute path", ret);
-
-	return e < 0 || !node || (*ret)[0] == '/' ? e : wrong(r, node, "an absolute path");
+	return lt_yaml_path(r->yaml, node, ret, r->problem);
 }
 
 static int read_days(const struct reader *r, const struct lt_yaml_node *node, uint64_t max,
@@ -100,7 +74,7 @@ static int read_fingerprint(const struct reader *r, const struct lt_yaml_node *m
 {
 	static const char expected[] = "the 16 hexadecimal digits that 'ledgertap keys "
 				       "fingerprint' prints, never the key itself";
-	const struct lt_yaml_node *node = get(map, "fingerprint");
+	const struct lt_yaml_node *node = lt_yaml_member(map, "fingerprint");
 
 	if (!node)
 		return lt_yaml_problem(r->yaml, map, r->problem,
@@ -136,11 +110,11 @@ static int read_known_key(const struct reader *r, const struct lt_yaml_node *map
 	if (e == 0)
 		e = read_fingerprint(r, map, &ret->fp);
 	if (e == 0)
-		e = read_text(r, get(map, "name"), TEXT_MAX, expected, &ret->name);
+		e = read_text(r, lt_yaml_member(map, "name"), TEXT_MAX, expected, &ret->name);
 	if (e == 0)
-		e = read_text(r, get(map, "tenant"), TEXT_MAX, expected, &ret->tenant);
+		e = read_text(r, lt_yaml_member(map, "tenant"), TEXT_MAX, expected, &ret->tenant);
 	if (e == 0)
-		e = read_kind(r, get(map, "kind"), &ret->kind);
+		e = read_kind(r, lt_yaml_member(map, "kind"), &ret->kind);
 	return e;
 }
 
@@ -190,8 +164,8 @@ static int read_known(const struct reader *r, const struct lt_yaml_node *list)
 
 static int read_secrets(const struct reader *r, const struct lt_yaml_node *node)
 {
-	const struct lt_yaml_node *previous = get(node, "previous_secret_file");
-	int e = read_path(r, get(node, "secret_file"), &r->out->secret_file);
+	const struct lt_yaml_node *previous = lt_yaml_member(node, "previous_secret_file");
+	int e = read_path(r, lt_yaml_member(node, "secret_file"), &r->out->secret_file);
 
 	if (e == 0)
 		e = read_path(r, previous, &r->out->previous_secret_file);
@@ -223,14 +197,14 @@ int lt_credentials_read(const struct lt_yaml *yaml, const struct lt_yaml_node *n
 	if (e == 0)
 		e = read_secrets(&r, node);
 	if (e == 0)
-		e = read_days(&r, get(node, "overlap"), OVERLAP_NS_MAX,
+		e = read_days(&r, lt_yaml_member(node, "overlap"), OVERLAP_NS_MAX,
 			      "a time of at most 366d, such as 30d", &ret->overlap_ns);
 	if (e == 0)
-		e = read_days(&r, get(node, "idle_after"), IDLE_NS_MAX,
+		e = read_days(&r, lt_yaml_member(node, "idle_after"), IDLE_NS_MAX,
 			      "a time of at most 3660d, such as 30d", &ret->idle_ns);
 	if (e == 0)
-		e = read_max_workloads(&r, get(node, "max_workloads"));
-	return e < 0 ? e : read_known(&r, get(node, "known"));
+		e = read_max_workloads(&r, lt_yaml_member(node, "max_workloads"));
+	return e < 0 ? e : read_known(&r, lt_yaml_member(node, "known"));
 }
 
 void lt_credentials_clear(struct lt_credentials *c)

@@ -140,8 +140,7 @@ int lt_sinks_new(const struct lt_yaml *config, const struct lt_yaml_node *sectio
 	struct lt_sinks sinks = {.count = 0};
 	int e = 0;
 
-	if (section && section->kind != LT_YAML_LIST &&
-	    (section->kind == LT_YAML_MAP || section->quoted || section->text[0]))
+	if (!lt_yaml_is_nothing(section) && section->kind != LT_YAML_LIST)
 		return wrong(&r, section, "a list of sinks, each with name and type");
 	lt_yaml_for_each (item, section) {
 		if (e == 0 && sinks.count == LT_SINKS_MAX)

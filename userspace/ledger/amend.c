@@ -7,33 +7,31 @@
 
 enum { LIMIT_DEFAULT = 256 };
 
-static int run(struct lt_ledger *l, const char *sql)
+static int prepare_next(struct lt_ledger *l, sqlite3_stmt **ret)
 {
-	return lt_sqlite_errno(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
-}
-
-/* The next one that waits. -ENOENT: there is none. Read one by one: what is done to a record may
- * change those that name it as their parent. */
-static int next_pending(struct lt_ledger *l, uint64_t after_seq, uint64_t *ret_seq,
-			struct lt_record *ret)
-{
-	lt_defer(lt_finalizep)
-	sqlite3_stmt *s = NULL;
 	char sql[4096];
-	int r, step;
 
 	snprintf(sql, sizeof(sql),
 		 "select %s from record where identity_pending = 1 and node_seq > ?1"
 		 " order by node_seq limit 1",
 		 lt_record_columns);
-	r = lt_ledger_prepare(l, sql, &s);
-	if (r < 0)
-		return r;
+	return lt_ledger_prepare(l, sql, ret);
+}
+
+/* The next one that waits. -ENOENT: there is none. Read one by one: what is done to a record may
+ * change those that name it as their parent. */
+static int next_pending(struct lt_ledger *l, sqlite3_stmt *s, uint64_t after_seq, uint64_t *ret_seq,
+			struct lt_record *ret)
+{
+	int r, step;
+
 	sqlite3_bind_int64(s, 1, (int64_t)after_seq);
 	step = sqlite3_step(s);
-	if (step == SQLITE_DONE)
-		return -ENOENT;
-	return step == SQLITE_ROW ? lt_record_read(l, s, ret_seq, ret) : lt_sqlite_errno(step);
+	r = step == SQLITE_ROW	  ? lt_record_read(l, s, ret_seq, ret)
+	    : step == SQLITE_DONE ? -ENOENT
+				  : lt_sqlite_errno(step);
+	sqlite3_reset(s);
+	return r;
 }
 
 static int with_ids(struct lt_ledger *l, const char *sql, const struct lt_record *old,
@@ -50,17 +48,14 @@ static int with_ids(struct lt_ledger *l, const char *sql, const struct lt_record
 	sqlite3_bind_int64(s, 3, old->start_ns);
 	if (old->dedupe_known)
 		sqlite3_bind_blob(s, 4, old->dedupe_key, 16, SQLITE_STATIC);
-	r = sqlite3_step(s);
-	return r == SQLITE_DONE ? 0 : lt_sqlite_errno(r);
+	return lt_sqlite_step(s);
 }
 
 static int put(struct lt_ledger *l, const struct lt_record *record)
 {
 	int r = lt_record_bind(l->insert, record);
-	int step = r == 0 ? sqlite3_step(l->insert) : SQLITE_DONE;
 
-	sqlite3_reset(l->insert);
-	return r == 0 && step != SQLITE_DONE ? lt_sqlite_errno(step) : r;
+	return r < 0 ? r : lt_sqlite_step(l->insert);
 }
 
 /* The tombstone names who stands in its place, and so do all that named the old one. */
@@ -109,19 +104,20 @@ static int give_up(struct lt_ledger *l, int64_t before_ns)
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(s, 1, before_ns);
-	r = sqlite3_step(s);
-	return r == SQLITE_DONE ? 0 : lt_sqlite_errno(r);
+	return lt_sqlite_step(s);
 }
 
 static int amend_all(struct lt_ledger *l, const struct lt_amend_opts *opts, struct lt_amended *ret)
 {
+	lt_defer(lt_finalizep)
+	sqlite3_stmt *s = NULL;
 	size_t limit = opts->limit ? opts->limit : LIMIT_DEFAULT;
 	uint64_t seq = opts->after_seq;
 	struct lt_record old, record;
-	int r = 0;
+	int r = prepare_next(l, &s);
 
 	while (r == 0 && ret->looked_at < limit) {
-		r = next_pending(l, seq, &seq, &old);
+		r = next_pending(l, s, seq, &seq, &old);
 		if (r == -ENOENT) {
 			ret->last_seq = 0;
 			return 0;
@@ -146,17 +142,14 @@ int lt_ledger_amend(struct lt_ledger *l, const struct lt_amend_opts *opts, struc
 	*ret = (struct lt_amended){0};
 	if (!l->db)
 		return -EIO;
-	r = run(l, "begin immediate");
-	if (r == 0)
-		r = give_up(l, opts->give_up_ns);
+	r = lt_sqlite_run(l->db, "begin immediate");
+	if (r < 0)
+		return r;
+	r = give_up(l, opts->give_up_ns);
 	if (r == 0)
 		r = amend_all(l, opts, ret);
-	if (r == 0)
-		r = run(l, "commit");
-	if (r == 0)
-		return 0;
-	if (!sqlite3_get_autocommit(l->db))
-		run(l, "rollback");
-	*ret = (struct lt_amended){0};
+	r = lt_sqlite_end(l->db, r);
+	if (r < 0)
+		*ret = (struct lt_amended){0};
 	return r;
 }

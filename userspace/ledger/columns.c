@@ -171,14 +171,6 @@ int lt_record_bind(sqlite3_stmt *s, const struct lt_record *r)
 
 /* And the way back. */
 
-static void read_text(sqlite3_stmt *s, int at, char *to, size_t size)
-{
-	const void *text = sqlite3_column_text(s, at);
-
-	if (text)
-		lt_bytes_copy(to, size, lt_bytes(text, (size_t)sqlite3_column_bytes(s, at)));
-}
-
 static void read_count(sqlite3_stmt *s, int at, struct lt_count *to)
 {
 	to->known = sqlite3_column_type(s, at) != SQLITE_NULL;
@@ -193,7 +185,7 @@ static bool read_id(sqlite3_stmt *s, int at, uint8_t to[16])
 	return true;
 }
 
-#define READ_TEXT(m, a, b) read_text(s, ++at, r->m, sizeof(r->m));
+#define READ_TEXT(m, a, b) lt_sqlite_text(s, ++at, r->m, sizeof(r->m));
 #define READ_INT(m, a, b)  r->m = (__typeof__(r->m))sqlite3_column_int64(s, ++at);
 #define READ_SOME(m, a, b) READ_INT(m, a, b)
 #define READ_SINCE(m, a, b)                                                                        \
@@ -206,7 +198,7 @@ static bool read_id(sqlite3_stmt *s, int at, uint8_t to[16])
 #define READ_BOOL(m, a, b)  r->m = sqlite3_column_int(s, ++at) != 0;
 /* An unknown name (of a newer agent) stays the first value. */
 #define READ_ENUM(m, a, b)                                                                         \
-	read_text(s, ++at, name, sizeof(name));                                                    \
+	lt_sqlite_text(s, ++at, name, sizeof(name));                                               \
 	for (int value = 0; value <= (int)(b); value++) {                                          \
 		if (strcmp(name, a((__typeof__(r->m))value)) == 0)                                 \
 			r->m = (__typeof__(r->m))value;                                            \
@@ -239,7 +231,7 @@ static int read_units(struct lt_ledger *l, sqlite3_stmt *row, int at, struct lt_
 	while (usage->unit_count < LT_UNITS_MAX && (step = sqlite3_step(s)) == SQLITE_ROW) {
 		struct lt_unit *u = &usage->units[usage->unit_count++];
 
-		read_text(s, 0, u->name, sizeof(u->name));
+		lt_sqlite_text(s, 0, u->name, sizeof(u->name));
 		u->amount_micro = (uint64_t)sqlite3_column_int64(s, 1);
 	}
 	sqlite3_reset(s);
@@ -261,7 +253,7 @@ static int read_parts(struct lt_ledger *l, sqlite3_stmt *row, int at, struct lt_
 		part->meter = lt_record_meter(meter ? meter : "other");
 		part->quantity = (uint64_t)sqlite3_column_int64(s, 1);
 		part->amount = sqlite3_column_int64(s, 2);
-		read_text(s, 3, part->price, sizeof(part->price));
+		lt_sqlite_text(s, 3, part->price, sizeof(part->price));
 	}
 	sqlite3_reset(s);
 	return step == SQLITE_DONE || step == SQLITE_ROW ? 0 : lt_sqlite_errno(step);

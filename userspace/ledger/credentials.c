@@ -141,7 +141,7 @@ static int drop_old(struct lt_ledger *l, const char *short_kinds)
 	sqlite3_bind_int64(s, 1, lt_clock_wall_ns());
 	sqlite3_bind_text(s, 2, short_kinds, -1, SQLITE_STATIC);
 	r = lt_sqlite_errno(sqlite3_step(s));
-	return r < 0 ? r : lt_sqlite_errno(sqlite3_exec(l->db, prune_oldest, NULL, NULL, NULL));
+	return r < 0 ? r : lt_sqlite_run(l->db, prune_oldest);
 }
 
 int lt_credentials_open(struct lt_ledger *l)
@@ -151,13 +151,10 @@ int lt_credentials_open(struct lt_ledger *l)
 	int r = 0;
 
 	if (!has_tables(l)) {
-		r = lt_sqlite_errno(sqlite3_exec(l->db, "begin immediate", NULL, NULL, NULL));
+		r = lt_sqlite_run(l->db, "begin immediate");
 		if (r == 0)
-			r = lt_sqlite_errno(sqlite3_exec(l->db, tables, NULL, NULL, NULL));
-		if (r == 0)
-			r = lt_sqlite_errno(sqlite3_exec(l->db, "commit", NULL, NULL, NULL));
-		if (r < 0)
-			sqlite3_exec(l->db, "rollback", NULL, NULL, NULL);
+			r = lt_sqlite_run(l->db, tables);
+		r = lt_sqlite_end(l->db, r);
 	}
 	for (size_t i = 0; lt_key_kind_at(i) && n + LT_WORD_SIZE + 4 < sizeof(kinds); i++) {
 		if (lt_key_kind_at(i)->traits & LT_KEY_SHORT)

@@ -26,22 +26,9 @@ static const char tables[] =
 	" reason text not null, primary key (sink, record_id, revision)) strict, without rowid;"
 	"create index if not exists dead_letter_at on dead_letter (sink, at_ns);";
 
-static int run(struct lt_cursors *c, const char *sql)
-{
-	return lt_sqlite_errno(sqlite3_exec(c->db, sql, NULL, NULL, NULL));
-}
-
 static int prepare(struct lt_cursors *c, const char *sql, sqlite3_stmt **ret)
 {
 	return lt_sqlite_errno(sqlite3_prepare_v2(c->db, sql, -1, ret, NULL));
-}
-
-static int step_once(sqlite3_stmt *s)
-{
-	int code = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return lt_sqlite_errno(code);
 }
 
 /* ---- opening ---- */
@@ -55,8 +42,8 @@ static int open_file(struct lt_cursors *c, const char *path, bool write)
 		r = lt_sqlite_errno(sqlite3_busy_timeout(c->db, BUSY_MS));
 	/* FULL: what a sink has taken must not be forgotten by a power cut, or it comes again. */
 	if (r == 0 && write)
-		r = run(c, "pragma journal_mode = wal; pragma synchronous = full");
-	return r == 0 && write ? run(c, tables) : r;
+		r = lt_sqlite_run(c->db, "pragma journal_mode = wal; pragma synchronous = full");
+	return r == 0 && write ? lt_sqlite_run(c->db, tables) : r;
 }
 
 static int make_file(const char *path, struct lt_problem *problem)
@@ -72,17 +59,11 @@ static int make_file(const char *path, struct lt_problem *problem)
 
 static int move_aside(const char *path, struct lt_problem *problem)
 {
-	static const char *const suffix[] = {"", "-wal", "-shm"};
-	char from[LT_LEDGER_PATH + 8], to[LT_LEDGER_PATH + 16];
+	int r = lt_sqlite_move_aside(path, ".corrupt");
 
-	for (size_t i = 0; i < LT_COUNT(suffix); i++) {
-		snprintf(from, sizeof(from), "%s%s", path, suffix[i]);
-		snprintf(to, sizeof(to), "%s.corrupt%s", path, suffix[i]);
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return lt_problem_set(problem, -errno, path, 0,
-					      "it is damaged and cannot be moved aside: %s",
-					      strerror(errno));
-	}
+	if (r < 0)
+		return lt_problem_set(problem, r, path, 0,
+				      "it is damaged and cannot be moved aside: %s", strerror(-r));
 	return lt_problem_set(problem, 0, path, 0,
 			      "it was damaged and is kept as spool.db.corrupt: the sinks get the "
 			      "records anew, and know those that they have by their ids");
@@ -199,7 +180,7 @@ static int put_dead(struct lt_cursors *c, const char *sink, const struct lt_dead
 		sqlite3_bind_int64(s, 4, (int64_t)dead[i].change_seq);
 		sqlite3_bind_int64(s, 5, dead[i].at_ns);
 		sqlite3_bind_text(s, 6, dead[i].reason, -1, SQLITE_STATIC);
-		r = step_once(s);
+		r = lt_sqlite_step(s);
 	}
 	return r;
 }
@@ -223,16 +204,7 @@ static int put_place(struct lt_cursors *c, const char *sink, const uint8_t ledge
 	sqlite3_bind_int64(s, 3, (int64_t)seq);
 	sqlite3_bind_int64(s, 4, (int64_t)delivered);
 	sqlite3_bind_int64(s, 5, lt_clock_wall_ns());
-	return step_once(s);
-}
-
-static int end(struct lt_cursors *c, int r)
-{
-	if (r == 0)
-		r = run(c, "commit");
-	if (r < 0 && !sqlite3_get_autocommit(c->db))
-		run(c, "rollback");
-	return r;
+	return lt_sqlite_step(s);
 }
 
 int lt_cursor_advance(struct lt_cursors *c, const char *sink, const uint8_t ledger[16],
@@ -242,21 +214,14 @@ int lt_cursor_advance(struct lt_cursors *c, const char *sink, const uint8_t ledg
 	int r;
 
 	pthread_mutex_lock(&c->lock);
-	r = run(c, "begin immediate");
+	r = lt_sqlite_run(c->db, "begin immediate");
 	if (r == 0)
 		r = put_dead(c, sink, dead, dead_count);
 	if (r == 0)
 		r = put_place(c, sink, ledger, seq, delivered);
-	r = end(c, r);
+	r = lt_sqlite_end(c->db, r);
 	pthread_mutex_unlock(&c->lock);
 	return r;
-}
-
-static void read_text(sqlite3_stmt *s, int at, char *to, size_t size)
-{
-	const void *text = sqlite3_column_text(s, at);
-
-	lt_bytes_copy(to, size, lt_bytes(text, (size_t)sqlite3_column_bytes(s, at)));
 }
 
 int lt_cursors_each(struct lt_cursors *c, int (*each)(void *arg, const struct lt_cursor *cursor),
@@ -281,7 +246,7 @@ int lt_cursors_each(struct lt_cursors *c, int (*each)(void *arg, const struct lt
 
 		if (sqlite3_column_bytes(s, 4) == sizeof(cursor.ledger))
 			memcpy(cursor.ledger, sqlite3_column_blob(s, 4), sizeof(cursor.ledger));
-		read_text(s, 0, cursor.sink, sizeof(cursor.sink));
+		lt_sqlite_text(s, 0, cursor.sink, sizeof(cursor.sink));
 		r = each(arg, &cursor);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -300,7 +265,7 @@ static int read_dead(sqlite3_stmt *s, struct lt_dead_letter *ret)
 	if (sqlite3_column_bytes(s, 0) != 16)
 		return -EBADMSG;
 	memcpy(ret->id.b, sqlite3_column_blob(s, 0), 16);
-	read_text(s, 4, ret->reason, sizeof(ret->reason));
+	lt_sqlite_text(s, 4, ret->reason, sizeof(ret->reason));
 	return 0;
 }
 
@@ -343,7 +308,7 @@ static int forget(struct lt_cursors *c, const char *sink, const struct lt_dead_l
 		sqlite3_bind_text(s, 1, sink, -1, SQLITE_STATIC);
 		sqlite3_bind_blob(s, 2, dead[i].id.b, 16, SQLITE_STATIC);
 		sqlite3_bind_int64(s, 3, dead[i].revision);
-		r = step_once(s);
+		r = lt_sqlite_step(s);
 		*ret_forgotten += sqlite3_changes(c->db);
 	}
 	return r;
@@ -355,10 +320,10 @@ int lt_dead_letters_forget(struct lt_cursors *c, const char *sink,
 	int r, forgotten = 0;
 
 	pthread_mutex_lock(&c->lock);
-	r = run(c, "begin immediate");
+	r = lt_sqlite_run(c->db, "begin immediate");
 	if (r == 0)
 		r = forget(c, sink, dead, count, &forgotten);
-	r = end(c, r);
+	r = lt_sqlite_end(c->db, r);
 	pthread_mutex_unlock(&c->lock);
 	return r < 0 ? r : forgotten;
 }

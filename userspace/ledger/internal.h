@@ -41,6 +41,16 @@ extern const char lt_record_insert[];
 
 /* -ENOMEM, -EIO ... for a result code of the library. */
 int lt_sqlite_errno(int code);
+/* Statements without parameters and rows. */
+LT_MUST_CHECK int lt_sqlite_run(sqlite3 *db, const char *sql);
+/* A statement that gives no row, which can be used again then. */
+LT_MUST_CHECK int lt_sqlite_step(sqlite3_stmt *s);
+/* Ends a transaction: commits when @r is 0, else rolls back. Returns @r, or why it failed. */
+LT_MUST_CHECK int lt_sqlite_end(sqlite3 *db, int r);
+/* Column @at, cut to @size; null leaves @to as it is. */
+void lt_sqlite_text(sqlite3_stmt *s, int at, char *to, size_t size);
+/* Renames a damaged database with what belongs to it to "<path><suffix>". */
+LT_MUST_CHECK int lt_sqlite_move_aside(const char *path, const char *suffix);
 LT_MUST_CHECK int lt_ledger_prepare(struct lt_ledger *l, const char *sql, sqlite3_stmt **ret);
 
 LT_MUST_CHECK int lt_record_bind(sqlite3_stmt *insert, const struct lt_record *r);

@@ -351,7 +351,7 @@ static int look_for_outers(struct lt_ledger *l)
 
 int lt_joins_open(struct lt_ledger *l)
 {
-	int r = lt_sqlite_errno(sqlite3_exec(l->db, tables, NULL, NULL, NULL));
+	int r = lt_sqlite_run(l->db, tables);
 
 	if (r == 0)
 		r = lt_sqlite_errno(sqlite3_create_function(l->db, "lt_same_model", 4,

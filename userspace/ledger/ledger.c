@@ -58,9 +58,53 @@ int lt_ledger_prepare(struct lt_ledger *l, const char *sql, sqlite3_stmt **ret)
 		sqlite3_prepare_v3(l->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL));
 }
 
+int lt_sqlite_run(sqlite3 *db, const char *sql)
+{
+	return lt_sqlite_errno(sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int lt_sqlite_step(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return lt_sqlite_errno(code);
+}
+
+int lt_sqlite_end(sqlite3 *db, int r)
+{
+	if (r == 0)
+		r = lt_sqlite_run(db, "commit");
+	if (r < 0 && !sqlite3_get_autocommit(db))
+		lt_ignore(lt_sqlite_run(db, "rollback"));
+	return r;
+}
+
+void lt_sqlite_text(sqlite3_stmt *s, int at, char *to, size_t size)
+{
+	const void *text = sqlite3_column_text(s, at);
+
+	if (text)
+		lt_bytes_copy(to, size, lt_bytes(text, (size_t)sqlite3_column_bytes(s, at)));
+}
+
+int lt_sqlite_move_aside(const char *path, const char *suffix)
+{
+	static const char *const file[] = {"", "-wal", "-shm"};
+	char from[LT_LEDGER_PATH + 8], to[LT_LEDGER_PATH + 64];
+
+	for (size_t i = 0; i < LT_COUNT(file); i++) {
+		snprintf(from, sizeof(from), "%s%s", path, file[i]);
+		snprintf(to, sizeof(to), "%s%s%s", path, suffix, file[i]);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
 static int run(struct lt_ledger *l, const char *sql)
 {
-	return lt_sqlite_errno(sqlite3_exec(l->db, sql, NULL, NULL, NULL));
+	return lt_sqlite_run(l->db, sql);
 }
 
 /* The first column of the first row as a number. -ENOENT: no row. */
@@ -352,25 +396,21 @@ static int begin_writing(struct lt_ledger *l, const char *path, off_t size,
 
 static int move_aside(const char *path, struct lt_problem *problem)
 {
-	static const char *const suffix[] = {"", "-wal", "-shm"};
-	char from[LT_LEDGER_PATH + 8], to[LT_LEDGER_PATH + 64], stamp[32];
+	char suffix[48];
 	time_t now = (time_t)(lt_clock_wall_ns() / 1000000000);
 	struct tm tm;
+	int r;
 
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	for (size_t i = 0; i < LT_COUNT(suffix); i++) {
-		snprintf(from, sizeof(from), "%s%s", path, suffix[i]);
-		snprintf(to, sizeof(to), "%s.corrupt-%s%s", path, stamp, suffix[i]);
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return lt_problem_set(problem, -errno, path, 0,
-					      "the ledger is damaged and cannot be moved aside: %s",
-					      strerror(errno));
-	}
-	return lt_problem_set(
-		problem, 0, path, 0,
-		"the ledger was damaged: it was kept as ledger.db.corrupt-%s and a new one "
-		"begun; 'sqlite3 FILE .recover' may save what is in it",
-		stamp);
+	strftime(suffix, sizeof(suffix), ".corrupt-%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	r = lt_sqlite_move_aside(path, suffix);
+	if (r < 0)
+		return lt_problem_set(problem, r, path, 0,
+				      "the ledger is damaged and cannot be moved aside: %s",
+				      strerror(-r));
+	return lt_problem_set(problem, 0, path, 0,
+			      "the ledger was damaged: it was kept as ledger.db%s and a new one "
+			      "begun; 'sqlite3 FILE .recover' may save what is in it",
+			      suffix);
 }
 
 static int open_write(struct lt_ledger *l, const char *state_dir, const char *path,
@@ -508,14 +548,6 @@ bool lt_ledger_has_writer(const char *state_dir)
 
 /* ---- records ---- */
 
-static int step_once(sqlite3_stmt *s)
-{
-	int code = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return lt_sqlite_errno(code);
-}
-
 static int put_one(struct lt_ledger *l, const struct lt_record *record)
 {
 	int r = lt_credentials_put(l, record);
@@ -523,7 +555,7 @@ static int put_one(struct lt_ledger *l, const struct lt_record *record)
 	if (r == 0)
 		r = lt_record_bind(l->insert, record);
 	if (r == 0)
-		r = step_once(l->insert);
+		r = lt_sqlite_step(l->insert);
 	return r < 0 || sqlite3_changes(l->db) == 0 ? r : lt_joins_put(l, record);
 }
 

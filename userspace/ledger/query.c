@@ -187,12 +187,12 @@ int lt_query_behind(struct lt_ledger *l, uint64_t after, uint64_t *ret_count)
 
 int lt_query_begin(struct lt_ledger *l)
 {
-	return lt_sqlite_errno(sqlite3_exec(l->db, "begin", NULL, NULL, NULL));
+	return lt_sqlite_run(l->db, "begin");
 }
 
 void lt_query_end(struct lt_ledger *l)
 {
-	sqlite3_exec(l->db, "commit", NULL, NULL, NULL);
+	lt_ignore(lt_sqlite_run(l->db, "commit"));
 }
 
 static const struct dimension {

@@ -25,8 +25,7 @@ enum {
 };
 
 struct containerd {
-	struct lt_http *http; /* the worker's */
-	struct lt_http *news; /* the watcher's */
+	struct lt_source_links links;
 	char namespaces[LT_SOURCE_NAMESPACES][LT_SOURCE_NAMESPACE];
 	size_t count;
 	struct lt_digest_cache digests;
@@ -88,7 +87,8 @@ static int read_digest(struct lt_source *s, struct containerd *k, const char *na
 	if (!got->draft->image_id[0] || lt_digests_find(&k->digests, got->draft))
 		return 0;
 	lt_proto_put(&request, REQUEST, lt_bytes_str(got->draft->image_id));
-	r = call(s, k->http, SERVICE "images.v1.Images/Get", namespace, &request, 0, &sink, NULL);
+	r = call(s, k->links.http, SERVICE "images.v1.Images/Get", namespace, &request, 0, &sink,
+		 NULL);
 	/* A name may get another image: only what has its digest in its name stays as it is. */
 	if (r == 0 && strchr(got->draft->image_id, '@'))
 		lt_digests_keep(&k->digests, got->draft);
@@ -111,8 +111,8 @@ static int look_in(struct lt_source *s, const char *namespace, const char *id,
 	int r;
 
 	lt_proto_put(&request, REQUEST, lt_bytes_str(id));
-	r = call(s, k->http, SERVICE "containers.v1.Containers/Get", namespace, &request, 0, &sink,
-		 problem);
+	r = call(s, k->links.http, SERVICE "containers.v1.Containers/Get", namespace, &request, 0,
+		 &sink, problem);
 	if (r == 0 && (!got.any || strcmp(got.draft->id, id) != 0 || is_bare(got.draft)))
 		r = -ENXIO;
 	if (r == 0)
@@ -163,8 +163,8 @@ static int read_namespaces(struct lt_source *s, struct lt_problem *problem)
 	memcpy(k->namespaces, place->namespaces, sizeof(k->namespaces));
 	if (k->count > 0)
 		return 0;
-	return call(s, k->http, SERVICE "namespaces.v1.Namespaces/List", NULL, &request, 0, &sink,
-		    problem);
+	return call(s, k->links.http, SERVICE "namespaces.v1.Namespaces/List", NULL, &request, 0,
+		    &sink, problem);
 }
 
 static int on_listed(void *arg, const struct lt_proto_field *f)
@@ -190,8 +190,8 @@ static int list(struct lt_source *s, struct lt_problem *problem)
 	int r = read_namespaces(s, problem);
 
 	for (size_t i = 0; i < k->count && r == 0; i++)
-		r = call(s, k->http, SERVICE "containers.v1.Containers/List", k->namespaces[i],
-			 &request, 0, &sink, problem);
+		r = call(s, k->links.http, SERVICE "containers.v1.Containers/List",
+			 k->namespaces[i], &request, 0, &sink, problem);
 	return r;
 }
 
@@ -229,7 +229,7 @@ static int watch(struct lt_source *s, struct lt_problem *problem)
 	struct lt_proto_out request = {0};
 
 	lt_proto_put(&request, REQUEST, lt_bytes_str("topic~=\"^/(containers|namespaces)/\""));
-	return call(s, k->news, SERVICE "events.v1.Events/Subscribe", NULL, &request,
+	return call(s, k->links.news, SERVICE "events.v1.Events/Subscribe", NULL, &request,
 		    LT_SOURCE_QUIET_MS, &sink, problem);
 }
 
@@ -237,25 +237,18 @@ static void containerd_free(void *kept)
 {
 	struct containerd *k = kept;
 
-	lt_http_free(k->http);
-	lt_http_free(k->news);
+	lt_source_links_done(&k->links);
 	lt_free(k);
 }
 
 static int containerd_open(struct lt_source *s, struct lt_problem *problem)
 {
-	struct lt_http_opts opts = {.url = "http://localhost",
-				    .unix_socket = lt_source_place(s)->path,
-				    .http2 = true,
-				    .timeout_ms = LT_SOURCE_TIMEOUT_MS};
 	struct containerd *k = lt_calloc(1, sizeof(*k));
 	int r;
 
 	if (!k)
 		return -ENOMEM;
-	r = lt_http_new(&opts, &k->http, problem);
-	if (r == 0)
-		r = lt_http_new(&opts, &k->news, problem);
+	r = lt_source_links_new(s, true, &k->links, problem);
 	if (r < 0) {
 		containerd_free(k);
 		return r;

@@ -16,8 +16,7 @@ enum {
 };
 
 struct cri {
-	struct lt_http *http; /* the worker's */
-	struct lt_http *news; /* the watcher's */
+	struct lt_source_links links;
 	_Atomic(const char *) version;
 	struct lt_digest_cache digests;
 };
@@ -81,7 +80,7 @@ static int read_digest(struct lt_source *s, struct cri *k, struct got *got)
 		return 0;
 	lt_proto_put(&spec, REQUEST_IMAGE, lt_bytes_str(got->draft->image_id));
 	lt_proto_put(&request, REQUEST_IMAGE, view(&spec));
-	r = call(s, k->http, "ImageService", "ImageStatus", &request, 0, &sink, NULL);
+	r = call(s, k->links.http, "ImageService", "ImageStatus", &request, 0, &sink, NULL);
 	if (r == 0)
 		lt_digests_keep(&k->digests, got->draft);
 	return r == -ECANCELED ? r : 0;
@@ -96,7 +95,8 @@ static int look(struct lt_source *s, const char *id, struct lt_problem *problem)
 	int r;
 
 	lt_proto_put(&request, REQUEST_ID, lt_bytes_str(id));
-	r = call(s, k->http, "RuntimeService", "ContainerStatus", &request, 0, &sink, problem);
+	r = call(s, k->links.http, "RuntimeService", "ContainerStatus", &request, 0, &sink,
+		 problem);
 	/* It takes the beginning of an id as well. */
 	if (r == 0 && (!got.any || strcmp(got.draft->id, id) != 0))
 		r = -ENXIO;
@@ -128,7 +128,8 @@ static int list_by(struct lt_source *s, const char *version, struct lt_problem *
 	struct lt_proto_out request = {0};
 
 	atomic_store(&k->version, version);
-	return call(s, k->http, "RuntimeService", "ListContainers", &request, 0, &sink, problem);
+	return call(s, k->links.http, "RuntimeService", "ListContainers", &request, 0, &sink,
+		    problem);
 }
 
 /*
@@ -173,7 +174,7 @@ static int watch(struct lt_source *s, struct lt_problem *problem)
 	struct lt_grpc_sink sink = {.field = on_event_field, .end = on_event, .arg = &got};
 	struct lt_proto_out request = {0};
 
-	return call(s, k->news, "RuntimeService", "GetContainerEvents", &request,
+	return call(s, k->links.news, "RuntimeService", "GetContainerEvents", &request,
 		    LT_SOURCE_QUIET_MS, &sink, problem);
 }
 
@@ -181,26 +182,19 @@ static void cri_free(void *kept)
 {
 	struct cri *k = kept;
 
-	lt_http_free(k->http);
-	lt_http_free(k->news);
+	lt_source_links_done(&k->links);
 	lt_free(k);
 }
 
 static int cri_open(struct lt_source *s, struct lt_problem *problem)
 {
-	struct lt_http_opts opts = {.url = "http://localhost",
-				    .unix_socket = lt_source_place(s)->path,
-				    .http2 = true,
-				    .timeout_ms = LT_SOURCE_TIMEOUT_MS};
 	struct cri *k = lt_calloc(1, sizeof(*k));
 	int r;
 
 	if (!k)
 		return -ENOMEM;
 	atomic_store(&k->version, "v1");
-	r = lt_http_new(&opts, &k->http, problem);
-	if (r == 0)
-		r = lt_http_new(&opts, &k->news, problem);
+	r = lt_source_links_new(s, true, &k->links, problem);
 	if (r < 0) {
 		cri_free(k);
 		return r;

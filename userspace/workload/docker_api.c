@@ -20,8 +20,7 @@ enum { API_PATH = LT_DRAFT_TEXT + 80 };
 static const char events_path[] = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
 
 struct docker {
-	struct lt_http *http; /* the worker's */
-	struct lt_http *news; /* the watcher's */
+	struct lt_source_links links;
 	struct lt_digest_cache digests;
 };
 
@@ -108,7 +107,7 @@ static int read_digest(struct lt_source *s, struct docker *k, struct got *got)
 	    lt_digests_find(&k->digests, got->draft))
 		return 0;
 	snprintf(path, sizeof(path), "/images/%s/json", got->draft->image_id);
-	r = get(s, k->http, path, 0, on_image, got, NULL);
+	r = get(s, k->links.http, path, 0, on_image, got, NULL);
 	if (r == 0 || r == -ENXIO)
 		lt_digests_keep(&k->digests, got->draft);
 	return r == -ECANCELED ? r : 0;
@@ -124,7 +123,7 @@ static int look(struct lt_source *s, const char *id, struct lt_problem *problem)
 	if (!is_plain(id))
 		return -ENXIO;
 	snprintf(path, sizeof(path), LOOK_PATH, id);
-	r = get(s, k->http, path, 0, on_looked_up, &got, problem);
+	r = get(s, k->links.http, path, 0, on_looked_up, &got, problem);
 	if (r == 0 && !got.any)
 		r = -ENXIO;
 	if (r == 0)
@@ -149,7 +148,7 @@ static int list(struct lt_source *s, struct lt_problem *problem)
 {
 	struct docker *k = lt_source_kept(s);
 	struct got got = {.source = s, .draft = lt_source_draft(s)};
-	int r = get(s, k->http, "/containers/json", 0, on_entry, &got, problem);
+	int r = get(s, k->links.http, "/containers/json", 0, on_entry, &got, problem);
 
 	/* Whoever answers that is no such daemon. */
 	return r == -ENXIO ? -EPROTO : r;
@@ -170,31 +169,25 @@ static int watch(struct lt_source *s, struct lt_problem *problem)
 	struct docker *k = lt_source_kept(s);
 	struct got got = {.source = s};
 
-	return get(s, k->news, events_path, LT_SOURCE_QUIET_MS, on_event, &got, problem);
+	return get(s, k->links.news, events_path, LT_SOURCE_QUIET_MS, on_event, &got, problem);
 }
 
 static void docker_free(void *kept)
 {
 	struct docker *k = kept;
 
-	lt_http_free(k->http);
-	lt_http_free(k->news);
+	lt_source_links_done(&k->links);
 	lt_free(k);
 }
 
 static int docker_open(struct lt_source *s, struct lt_problem *problem)
 {
-	struct lt_http_opts opts = {.url = "http://localhost",
-				    .unix_socket = lt_source_place(s)->path,
-				    .timeout_ms = LT_SOURCE_TIMEOUT_MS};
 	struct docker *k = lt_calloc(1, sizeof(*k));
 	int r;
 
 	if (!k)
 		return -ENOMEM;
-	r = lt_http_new(&opts, &k->http, problem);
-	if (r == 0)
-		r = lt_http_new(&opts, &k->news, problem);
+	r = lt_source_links_new(s, false, &k->links, problem);
 	if (r < 0) {
 		docker_free(k);
 		return r;

@@ -25,21 +25,7 @@ struct section {
 
 static int wrong(const struct section *s, const struct lt_yaml_node *node, const char *expected)
 {
-	return lt_yaml_problem(s->yaml, node, s->problem, "%s takes %s",
-			       node->key ? node->key : "this list", expected);
-}
-
-/* What is there but empty is as good as absent. */
-static bool is_nothing(const struct lt_yaml_node *node)
-{
-	return !node || (node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0]);
-}
-
-static const struct lt_yaml_node *get(const struct lt_yaml_node *map, const char *key)
-{
-	const struct lt_yaml_node *node = lt_yaml_get(map, key);
-
-	return is_nothing(node) ? NULL : node;
+	return lt_yaml_wrong(s->yaml, node, s->problem, expected);
 }
 
 static bool is_text(const struct lt_yaml_node *node, size_t max)
@@ -148,33 +134,34 @@ static int read_section(const struct lt_yaml *yaml, const struct lt_yaml_node *m
 	int e;
 
 	*s = (struct section){.yaml = yaml, .problem = problem, .from = "auto"};
-	if (is_nothing(map))
+	if (lt_yaml_is_nothing(map))
 		return 0;
 	if (map->kind != LT_YAML_MAP)
 		return wrong(s, map, "a map with from, api, kubeconfig, node ...");
 	e = lt_yaml_check_keys(yaml, map, keys, problem);
 	if (e == 0)
-		e = read_from(s, get(map, "from"), &s->from);
+		e = read_from(s, lt_yaml_member(map, "from"), &s->from);
 	if (e == 0)
-		e = read_url(s, get(map, "api"), &s->api);
+		e = read_url(s, lt_yaml_member(map, "api"), &s->api);
 	if (e == 0)
-		e = read_url(s, get(map, "kubelet"), &s->kubelet);
+		e = read_url(s, lt_yaml_member(map, "kubelet"), &s->kubelet);
 	if (e == 0)
-		e = read_path(s, get(map, "kubeconfig"), &s->kubeconfig);
+		e = read_path(s, lt_yaml_member(map, "kubeconfig"), &s->kubeconfig);
 	if (e == 0)
-		e = read_path(s, get(map, "token_file"), &s->token_file);
+		e = read_path(s, lt_yaml_member(map, "token_file"), &s->token_file);
 	if (e == 0)
-		e = read_path(s, get(map, "ca_file"), &s->ca_file);
+		e = read_path(s, lt_yaml_member(map, "ca_file"), &s->ca_file);
 	if (e == 0)
-		e = read_node(s, get(map, "node"));
+		e = read_node(s, lt_yaml_member(map, "node"));
 	if (e == 0)
-		e = read_insecure(s, get(map, "insecure"));
+		e = read_insecure(s, lt_yaml_member(map, "insecure"));
 	if (e == 0)
-		e = read_globs(s, get(map, "annotations"), &s->annotations);
+		e = read_globs(s, lt_yaml_member(map, "annotations"), &s->annotations);
 	if (e == 0)
-		e = read_globs(s, get(map, "labels"), &s->labels);
+		e = read_globs(s, lt_yaml_member(map, "labels"), &s->labels);
 	if (e == 0 && s->api && s->kubeconfig)
-		e = wrong(s, get(map, "api"), "no value where kubeconfig names the server");
+		e = wrong(s, lt_yaml_member(map, "api"),
+			  "no value where kubeconfig names the server");
 	return e;
 }
 

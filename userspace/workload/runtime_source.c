@@ -94,6 +94,32 @@ const struct lt_place *lt_source_place(const struct lt_source *s)
 	return &s->place;
 }
 
+void lt_source_links_done(struct lt_source_links *links)
+{
+	links->http = lt_http_free(links->http);
+	links->news = lt_http_free(links->news);
+}
+
+int lt_source_links_new(const struct lt_source *s, bool http2, struct lt_source_links *ret,
+			struct lt_problem *problem)
+{
+	const struct lt_http_opts opts = {.url = "http://localhost",
+					  .unix_socket = lt_source_place(s)->path,
+					  .http2 = http2,
+					  .timeout_ms = LT_SOURCE_TIMEOUT_MS};
+	struct lt_source_links links = {0};
+	int r = lt_http_new(&opts, &links.http, problem);
+
+	if (r == 0)
+		r = lt_http_new(&opts, &links.news, problem);
+	if (r < 0) {
+		lt_source_links_done(&links);
+		return r;
+	}
+	*ret = links;
+	return 0;
+}
+
 void lt_source_keep(struct lt_source *s, void *kept)
 {
 	s->kept = kept;

@@ -9,6 +9,7 @@
 
 #include "userspace/base/problem.h"
 #include "userspace/workload/container_draft.h"
+#include "userspace/workload/http.h"
 #include "userspace/workload/runtimes.h"
 
 enum {
@@ -94,6 +95,16 @@ struct lt_runtime_source lt_source_about(const struct lt_source *s);
 /* ---- for the ops ---- */
 
 const struct lt_place *lt_source_place(const struct lt_source *s);
+/* Two clients of an API on the source's socket: a stream of news must not hold up questions. */
+struct lt_source_links {
+	struct lt_http *http; /* the worker's */
+	struct lt_http *news; /* the watcher's */
+};
+
+/* Opens nothing yet. @http2: gRPC. -ENOMEM ... with @problem: then there is nothing to be freed. */
+LT_MUST_CHECK int lt_source_links_new(const struct lt_source *s, bool http2,
+				      struct lt_source_links *ret, struct lt_problem *problem);
+void lt_source_links_done(struct lt_source_links *links);
 void lt_source_keep(struct lt_source *s, void *kept);
 void *lt_source_kept(const struct lt_source *s);
 /* An empty draft, the worker's. */

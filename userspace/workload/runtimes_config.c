@@ -141,9 +141,8 @@ static int read_runtime(const struct reader *r, const struct lt_yaml_node *item)
 
 static int read_runtimes(const struct reader *r, const struct lt_yaml_node *node)
 {
-	bool empty = node && node->kind == LT_YAML_SCALAR && !node->quoted && !node->text[0];
-
-	if (!node || empty || (node->kind == LT_YAML_SCALAR && strcmp(node->text, "auto") == 0)) {
+	if (lt_yaml_is_nothing(node) ||
+	    (node->kind == LT_YAML_SCALAR && strcmp(node->text, "auto") == 0)) {
 		r->config->automatic = true;
 		return 0;
 	}
